@@ -1,0 +1,46 @@
+"""Compare brains with networks: responses and activations become RDMs, RDMs become tables, tables become figures.
+
+The public names below are imported from their modules when they are first used, so that `import convergence` stays instant:
+
+    responses -> RDMs            compute_rdm
+    RDMs -> similarity           rsa, noise_ceiling
+    is it there?                 mantel_moments, permutation_null, p_values
+    how deep in the network?     peak_depth, layer_curves
+    the data themselves          open_dataset
+
+The stage scripts (1_dataset_preparation ... 4_other_alignments) call the same functions on whole datasets; `python -m convergence --help`
+lists the commands.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "compute_rdm": "analysis.rdm",
+    "rsa": "analysis.similarity",
+    "mantel_moments": "analysis.null",
+    "permutation_null": "analysis.null",
+    "p_values": "analysis.inference",
+    "noise_ceiling": "analysis.reliability",
+    "peak_depth": "analysis.hierarchy",
+    "layer_curves": "analysis.hierarchy",
+    "open_dataset": "datasets",
+}
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name):
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'convergence' has no attribute {name!r}; public names: {', '.join(__all__)}")
+    try:
+        module = importlib.import_module(f"convergence.{_MODULE_OF[name]}")
+    except ModuleNotFoundError as error:
+        from convergence.dependencies import explain
+        raise ModuleNotFoundError(explain(error), name=error.name) from error
+    globals()[name] = getattr(module, name)
+    return globals()[name]
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""The mathematics: arrays in, arrays out. No file is opened here, and nothing here knows a dataset."""

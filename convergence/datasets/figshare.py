@@ -1,0 +1,104 @@
+"""Downloads from figshare: commands that go on where they stopped, and whether what arrived is whole. Nothing is downloaded here.
+
+    commands(root, 20492835, "betas_csv: ...", only="betas_csv")     lines for a shell, to be run in any folder
+    faults(root, [20492835], deep=True)                              {file name: message} of files below root that are not what they should be
+
+figshare tells names, lengths and MD5 sums of an item's files in a list. The sums are not known before, so that the list is fetched first, as
+figshare-<item>.json into the dataset's folder; with it there, the commands name every file, resume (curl -C -), and compare its sum.
+"""
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+_API = "https://api.figshare.com/v2/articles/{item}/files?page_size=1000"
+_UNPACK = {".zip": "unzip -n {}", ".tar": "tar --skip-old-files -xf {}", ".tar.gz": "tar --skip-old-files -xf {}", ".tgz": "tar --skip-old-files -xf {}"}
+
+
+def commands(root, item, description, *, only="", into="."):
+    """Shell lines that download an item's files.
+
+    Parameters
+    ----------
+    root : path
+        The dataset's folder.
+    item : int
+        Number of the item.
+    description : str
+        What it is, for people.
+    only : str
+        Only files with this in their names, if there are any.
+    into : str
+        Folder below root for them.
+
+    Raises
+    ------
+    ValueError
+        The list in the folder is damaged.
+    """
+    lines, listing = [f"# figshare item {item}: {description}"], list_file(root, item)
+    if not listing.exists():
+        return [*lines, f"mkdir -p {_quoted(root)} && curl -fsSL -o {_quoted(listing)} {_quoted(_API.format(item=item))}",
+                "#   names, lengths and MD5 sums stand in that list; ask for the commands again when it is there"]
+    files = read_list(listing)
+    for file in [file for file in files if only in file["name"]] or files:
+        lines += [f"cd {_quoted(Path(root) / into)} && {line}" for line in _commands_of(file)]
+    return [lines[0], f"mkdir -p {_quoted(Path(root) / into)}", *lines[1:]]
+
+
+def faults(root, items, *, deep=False, into="."):
+    """{file name: message} of the files that lie in the folder and have another length, or with `deep` another MD5 sum, than the items' lists say."""
+    found = {}
+    for item in items:
+        listing = list_file(root, item)
+        for file in read_list(listing) if listing.exists() else []:
+            path = Path(root) / into / file["name"]
+            n_bytes = path.stat().st_size if path.exists() else file["size"]
+            if n_bytes != file["size"]:
+                found[file["name"]] = f"{path} has {n_bytes:,} of {file['size']:,} bytes; go on with: {_commands_of(file)[0]}"
+            elif deep and path.exists() and file["md5"] and _md5(path) != file["md5"]:
+                found[file["name"]] = f"{path} has another MD5 sum than figshare says, {file['md5']}; delete it and download it again"
+    return found
+
+
+def list_file(root, item):
+    """Where the list of an item's files lies."""
+    return Path(root) / f"figshare-{item}.json"
+
+
+def read_list(path):
+    """[{"name", "size", "url", "md5"}, ...] of a list; md5 is "" where figshare has none.
+
+    Raises
+    ------
+    ValueError
+        It is no such list.
+    """
+    try:
+        return [{"name": Path(str(file["name"])).name, "size": int(file["size"]), "url": str(file["download_url"]),
+                 "md5": str(file.get("supplied_md5") or file.get("computed_md5") or "")} for file in json.loads(Path(path).read_text())]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not figshare's list of files ({type(error).__name__}: {error}); delete it and fetch it again") from error
+
+
+def _commands_of(file):
+    """Download, compare, unpack one file."""
+    name = _quoted(file["name"])
+    check = f"echo {_quoted(file['md5'] + '  ' + file['name'])} | md5sum -c -"
+    if not file["md5"]:
+        check = f"test $(wc -c < {name}) -eq {file['size']}    # no MD5 sum is known, its length is"
+    unpack = [line.format(name) for ending, line in _UNPACK.items() if file["name"].endswith(ending)]
+    return [f"curl -fL -C - -o {name} {_quoted(file['url'])}    # {file['size'] / 1e9:.2f} GB", check, *unpack]
+
+
+def _quoted(text):
+    return shlex.quote(str(text))
+
+
+def _md5(path):
+    digest = hashlib.md5()
+    with open(path, "rb") as file:
+        while data := file.read(2**20):
+            digest.update(data)
+    return digest.hexdigest()

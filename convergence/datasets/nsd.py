@@ -1,0 +1,171 @@
+"""The Natural Scenes Dataset (Allen et al. 2022), as stage 1 prepares it: trials, images, captions, a response matrix per parcel.
+
+    nsd = open_dataset("nsd", root)
+    nsd.trials                                      planned trials of all subjects; `exists` where there is data
+    nsd.responses(1, [1, 181], rows=[7, 3])         (2, n_voxels) int16, percent signal change x 300: V1, left and right
+
+Tables and matrices come from 1_dataset_preparation/; only pictures are read from the downloaded files. Nothing is needed before
+it is asked for: the tables alone serve who has no betas.
+"""
+
+from functools import cached_property
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+
+from convergence.datasets import nsd_files as files
+from convergence.datasets.annotations import first_caption
+from convergence.datasets.base import Dataset
+from convergence.storage.paths import dataset_root
+
+_SCRIPTS = "1_dataset_preparation"
+
+
+class NSD(Dataset):
+    """Reader of the Natural Scenes Dataset; see `Dataset` for the interface.
+
+    Subjects, sessions, trials and images are as many as the tables say. Responses are int16 as published: percent signal
+    change x 300, no z-score.
+    """
+
+    name = "nsd"
+    image_key = "nsd_id"
+    repetitions_shift = True
+
+    @classmethod
+    def open(cls, root=None):
+        return cls(dataset_root(cls.name, root))
+
+    @cached_property
+    def trials(self):
+        """Planned trials, sorted by subject and subject_index: the columns of nsd_stimuli.csv, and `image` (= nsd_id).
+
+        `exists` is looked up when the table is first asked for: the beta file of the session is there, or its rows have been
+        extracted.
+        """
+        trials = self._table(files.TRIALS, "2_build_indexes.py")
+        trials.insert(trials.columns.get_loc("nsd_id"), "image", trials["nsd_id"])
+        there = {name: (self.root / name).exists() for name in trials["filename"].unique()}
+        trials["exists"] = trials["filename"].map(there).astype(bool)
+        for subject in trials["subject"].unique():
+            if (self.work / files.matrix_folder(subject) / files.ROWS).exists():
+                trials["exists"] |= (trials["subject"] == subject) & trials["subject_index"].isin(self.rows(subject))
+        return trials
+
+    @cached_property
+    def images(self):
+        """name and path (where an unrolled picture would lie), indexed by nsd_id."""
+        return self._table(files.IMAGES, "2_build_indexes.py").set_index("nsd_id")
+
+    @cached_property
+    def captions(self):
+        """The first COCO caption of every image, a Series indexed by nsd_id."""
+        table = self._table(files.CAPTIONS, "3_build_coco_tables.py", dtype={"captions": str}, keep_default_na=False)
+        captions = table.set_index("nsd_id")["captions"].sort_index().map(first_caption).rename("caption")
+        if not captions.index.equals(self.images.index):
+            absent = self.images.index.difference(captions.index)
+            raise ValueError(f"{self.work / files.CAPTIONS} has captions for {len(captions)} images, {files.IMAGES} lists "
+                             f"{len(self.images)}, without a caption are {list(absent[:3])}; run "
+                             f"{_SCRIPTS}/3_build_coco_tables.py again")
+        return captions
+
+    def image(self, image):
+        """The picture of an nsd_id, from nsd_stimuli.hdf5: an RGB PIL.Image."""
+        import h5py
+        from PIL import Image
+
+        path = self.root / files.STIMULI
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is not there; it holds the pictures: download it from nsddata_stimuli/stimuli/nsd/ "
+                                    "of the Natural Scenes Dataset")
+        with h5py.File(path, "r") as file:
+            pictures = file["imgBrick"]
+            if not 0 <= image < len(pictures):
+                raise ValueError(f"image: {image} is not an nsd_id of {path}, which holds 0 to {len(pictures) - 1}")
+            return Image.fromarray(pictures[int(image)]).convert("RGB")
+
+    def stimulus_files(self):
+        return self.root / files.STIMULI, self.work / files.IMAGES
+
+    def caption_files(self):
+        return (self.work / files.CAPTIONS,)
+
+    def response_files(self, subject):
+        """The manifest of the subject's matrices: it names the bytes that they were made from, the rows, and the parcels."""
+        return (self.work / files.matrix_folder(subject) / files.MANIFEST,)
+
+    def atlas(self):
+        from convergence.datasets.atlas import load_atlas
+        return load_atlas()
+
+    def rows(self, subject):
+        """(n_rows,) subject_index of every row of a subject's matrices, ascending."""
+        path = self.work / files.matrix_folder(subject) / files.ROWS
+        if not path.exists():
+            script = f"{_SCRIPTS}/4_extract_roi_betas.py --subjects {subject}"
+            raise FileNotFoundError(f"{path.parent} is not there; {script} makes it")
+        return np.load(path)
+
+    def responses(self, subject, roi, rows=None):
+        """Responses of one subject in one parcel, or in several side by side.
+
+        Parameters
+        ----------
+        subject : int
+        roi : int or sequence of int
+            Labels 1 to 360.
+        rows : (n_rows,) array_like of int, optional
+            Values of trials.subject_index, in any order; default: all rows there are.
+
+        Returns
+        -------
+        (n_rows, n_voxels) int16
+            Percent signal change x 300; memory-mapped where it is one matrix as it lies on the disk. (n_rows, 0) for a parcel
+            without voxels.
+
+        Raises
+        ------
+        FileNotFoundError
+            The subject or parcel has not been extracted.
+        ValueError
+            Rows without data; the message names them.
+        """
+        present = self.rows(subject)
+        where = slice(None) if rows is None else self._places(subject, present, rows)
+        labels = [roi] if isinstance(roi, Integral) else list(roi)
+        parts = [self._matrix(subject, label, len(present))[where] for label in labels]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def _places(self, subject, present, rows):
+        rows = np.asarray(rows)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type "
+                             f"{rows.dtype}")
+        rows = rows.astype(np.int64)
+        places = np.searchsorted(present, rows).clip(max=len(present) - 1)
+        absent = rows[present[places] != rows]
+        if absent.size:
+            raise ValueError(f"rows: {absent.size} of {rows.size} rows of subject {subject} have no data, such as "
+                             f"{absent[:5].tolist()}; use rows where trials.exists is true, and run "
+                             f"{_SCRIPTS}/4_extract_roi_betas.py if their sessions were downloaded since")
+        return places
+
+    def _matrix(self, subject, label, n_rows):
+        path = self.work / files.matrix_file(subject, int(label))
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is not there: the set of subject {subject} was made without parcel {label}; "
+                                    f"{_SCRIPTS}/4_extract_roi_betas.py --subjects {subject} adds it")
+        matrix = np.load(path, mmap_mode="r")
+        if len(matrix) != n_rows:
+            raise ValueError(f"{path} has {len(matrix)} rows, {files.ROWS} beside it {n_rows}; delete {path.parent} and run "
+                             f"{_SCRIPTS}/4_extract_roi_betas.py again")
+        return matrix
+
+    def _table(self, file, script, **options):
+        import pandas
+
+        path = Path(self.work) / file
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is not there; {_SCRIPTS}/{script} makes it")
+        return pandas.read_csv(path, **options)

@@ -1,0 +1,87 @@
+"""Noise ceilings against rsatoolbox, on simulated and on real RDMs."""
+
+import numpy as np
+import pytest
+import torch
+from rsatoolbox.inference import boot_noise_ceiling
+from rsatoolbox.rdm import RDMs
+from scipy import io, stats
+
+from convergence.analysis.reliability import noise_ceiling
+
+THEIRS = {"pearson": "corr", "spearman": "spearman", "rho_a": "rho-a", "cosine": "cosine"}
+
+
+def subjects(n_subjects=5, n=20, seed=0, dtype=np.float64):
+    """RDMs with something in common, of unequal scale, mean and reliability: a subject must not count more because its "
+    "distances are larger."""
+    rng = np.random.default_rng(seed)
+    n_pairs = n * (n - 1) // 2
+    noise = rng.standard_normal((n_subjects, n_pairs)) * np.linspace(0.3, 2, n_subjects)[:, None]
+    rdms = 5 + rng.standard_normal(n_pairs) + noise
+    return (rdms * rng.uniform(0.1, 10, (n_subjects, 1)) + rng.uniform(0, 3, (n_subjects, 1))).astype(dtype)
+
+
+@pytest.mark.parametrize("method", THEIRS)
+@pytest.mark.parametrize("n_subjects", [2, 3, 7])
+def test_equals_rsatoolbox(method, n_subjects):
+    rdms = subjects(n_subjects)
+    expected = boot_noise_ceiling(RDMs(rdms), method=THEIRS[method])
+    np.testing.assert_allclose(noise_ceiling(rdms, method=method), expected, atol=1e-10)
+    np.testing.assert_allclose(noise_ceiling(torch.from_numpy(rdms.astype(np.float32)), method=method), expected, atol=1e-6)
+
+
+def test_from_the_definition():
+    rdms = subjects()
+    z = stats.zscore(rdms, axis=1)
+    lower = np.mean([stats.pearsonr(z[k], np.delete(z, k, axis=0).mean(0)).statistic for k in range(5)])
+    upper = np.mean([stats.pearsonr(z[k], z.mean(0)).statistic for k in range(5)])
+    found = noise_ceiling(rdms)
+    assert all(isinstance(bound, float) for bound in found)
+    np.testing.assert_allclose(found, (lower, upper), atol=1e-12)
+    assert lower < upper
+
+
+def test_scale_and_order_of_subjects_do_not_matter():
+    rdms = subjects()
+    np.testing.assert_allclose(noise_ceiling(rdms[::-1] * np.array([[1], [7], [2], [0.1], [30]]) + 4), noise_ceiling(rdms),
+                               atol=1e-10)
+
+
+def test_identical_subjects_have_a_ceiling_of_one_and_two_subjects_their_similarity():
+    rdms = subjects(2)
+    np.testing.assert_allclose(noise_ceiling(np.repeat(rdms[:1], 4, axis=0)), (1, 1), atol=1e-12)
+    assert noise_ceiling(rdms)[0] == pytest.approx(stats.pearsonr(*rdms).statistic)
+
+
+def test_ties_between_ranks():
+    rdms = subjects().round(0)
+    np.testing.assert_allclose(noise_ceiling(rdms, method="rho_a"), boot_noise_ceiling(RDMs(rdms), method="rho-a"), atol=1e-10)
+
+
+def test_four_people_who_saw_92_pictures(images92_root):
+    people = io.loadmat(images92_root / "92_brainRDMs.mat")["RDMs"]                                  # (1, 4 people, 2 sessions)
+    i, j = np.triu_indices(92, 1)
+    rdms = np.array([[people[0, person, session]["RDM"][i, j] for session in range(2)] for person in range(4)], np.float64)
+    lower, upper = noise_ceiling(rdms.mean(1))
+    assert lower == pytest.approx(0.39, abs=0.005) and upper == pytest.approx(0.68, abs=0.005)
+    np.testing.assert_allclose((lower, upper), boot_noise_ceiling(RDMs(rdms.mean(1)), method="corr"), atol=1e-10)
+
+
+@pytest.mark.parametrize("rdms, expected", [
+    (subjects()[0], "noise_ceiling: rdms has shape (190,); expected (n_subjects, n_pairs) with at least 2 subjects"),
+    (subjects()[:1], "noise_ceiling: rdms has shape (1, 190); expected (n_subjects, n_pairs) with at least 2 subjects"),
+    (np.where(np.arange(5)[:, None] == 3, np.nan, subjects()),
+     "noise_ceiling: rdms has NaN in 1 of 5 subjects: 3; leave them out"),
+    (np.array([[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1], [1, 3, 2, 5, 4, 6]]),
+     "noise_ceiling: the mean of the other subjects is constant in 1 of 3 subjects: 2"),
+])
+def test_bad_arguments(rdms, expected):
+    with pytest.raises(ValueError) as error:
+        noise_ceiling(rdms)
+    assert str(error.value).startswith(expected)
+
+
+def test_an_unknown_method():
+    with pytest.raises(ValueError, match="^noise_ceiling: method='rho-a' is unknown; did you mean 'rho_a'"):
+        noise_ceiling(subjects(), method="rho-a")
