@@ -52,9 +52,9 @@ def race(name, ours, theirs, *, difference, tolerance, target, repetitions, sync
     verdict = f"target {target:g}x {'reached' if ratio >= target else 'MISSED'}"
     print(f"{name:44s} ours {_range(seconds['ours'])}   theirs {_range(seconds['theirs'])}   "
           f"{ratio:6.1f}x   {verdict}   difference {found:.1e}")
+    peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     result = {"name": name, "ratio": round(ratio, 2), "target": target, "reached": ratio >= target, "seconds": seconds,
-              "difference": found, "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
-                                                           2), "machine": machine()}
+              "difference": found, "peak_memory_gb": round(peak_memory, 2), "machine": machine()}
     print(json.dumps(result), flush=True)
     return result
 

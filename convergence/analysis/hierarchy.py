@@ -143,8 +143,8 @@ def _cross_validated(cube):
     single = cube.subjects[cube.sessions.sum(1) == 1]
     if len(single):
         raise ValueError("peak_depth: rule='cross_validated' chooses in one half of the sessions and reads the other, "
-                         f"but model {cube.model} has one session of subject {', '.join(map(str, single))}; use "
-                         f"rule='mean_curve', or leave them out")
+                         f"but model {cube.model} has one session of subject {', '.join(map(str, single))}; "
+                         "use rule='mean_curve', or leave them out")
     place = np.cumsum(cube.sessions, axis=1)
     halves = [_over_sessions(cube.values, cube.sessions & (place % 2 == odd)) for odd in (1, 0)]
     both_ways = [_at_peak(chosen, cube.depths, read=other) for chosen, other in (halves, halves[::-1])]

@@ -142,9 +142,8 @@ def _list_of_regions(matrices, *, least_columns, device):
     """(out, example, shape, (n, largest p), region); region(k) brings one matrix to its type and device, and gives (x, name)."""
     for k, matrix in enumerate(matrices):
         if len(matrix) != len(matrices[0]):
-            raise ValueError(f"compute_rdm: responses[{k}] has {len(matrix):,} stimuli (rows), responses[0] has "
-                             f"{len(matrices[0]):,}; "
-                             "select the same stimuli first")
+            raise ValueError(f"compute_rdm: responses[{k}] has {len(matrix):,} stimuli (rows), "
+                             f"responses[0] has {len(matrices[0]):,}; select the same stimuli first")
         if matrix.dtype != matrices[0].dtype:
             raise ValueError(f"compute_rdm: responses[{k}] is {matrix.dtype}, responses[0] is {matrices[0].dtype}; "
                              "give all the same type")

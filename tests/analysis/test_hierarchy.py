@@ -1,5 +1,4 @@
-"""Peak depth and layer curves against answers worked out by hand and by plain loops; subjects, parcels, sessions and layers "
-"are uneven."""
+"""Peak depth and layer curves against answers worked out by hand and by plain loops, on tables with uneven groups."""
 
 import itertools
 
@@ -28,8 +27,8 @@ def table(seed=0, first_layer=0, **columns):
 
 def one_curve(*curves, layers=None, model="net"):
     """A table of one subject and parcel; one curve per session."""
-    rows = [(7, layer, session, r, 2, model) for session, curve in enumerate(curves, 3) for layer,
-            r in zip(layers or range(len(curve)), curve)]
+    rows = [(7, layer, session, r, 2, model) for session, curve in enumerate(curves, 3)
+            for layer, r in zip(layers or range(len(curve)), curve)]
     return pd.DataFrame(rows, columns=["roi", "layer", "session", "similarity", "subject", "model"])
 
 
@@ -67,8 +66,8 @@ def test_rules_equal_plain_loops(rule, first_layer):
     frame = table(first_layer=first_layer)                          # tables numbered from 1 mean the same layers
     found = peak_depth(frame, rule=rule)
     assert list(found) == ["subject", "roi", "model", "depth", "similarity"]
-    assert list(zip(found.subject, found.roi, found.model)) == list(itertools.product(sorted(SESSIONS), sorted(PARCELS),
-                                                                                      sorted(LAYERS)))
+    groups = list(itertools.product(sorted(SESSIONS), sorted(PARCELS), sorted(LAYERS)))
+    assert list(zip(found.subject, found.roi, found.model)) == groups
     assert found.dtypes[["subject", "roi", "model"]].astype(str).tolist() == ["uint8", "uint16", "category"]
     for row in found.itertuples():
         np.testing.assert_allclose((row.depth, row.similarity), by_loops(grid_of(frame, row.subject, row.roi, row.model), rule),
@@ -81,7 +80,7 @@ def test_rules_differ_where_they_should():
     np.testing.assert_allclose(peak(frame, "mean_curve"), (0.25, 1 / 3))
     np.testing.assert_allclose(peak(frame, "signed_max"), ((0.75 + 0.75 + 0.25) / 3, (-0.6 - 0.6 + 0.5) / 3))
     np.testing.assert_allclose(peak(frame, "center_of_mass"), ((0.25 * 1.0 + 0.5 * 0.8 + 1 * 0.2) / 2.4, mean.max()))
-    # Sessions 1 and 3 choose layer 1, where session 2 has 0; session 2 chooses layer 0 (the earlier of two equal ones), where they have 0.05.
+    # Sessions 1 and 3 choose layer 1, where session 2 has 0; session 2 chooses layer 0 (of two equal ones), where they have 0.05.
     np.testing.assert_allclose(peak(frame, "cross_validated"), (0.125, 0.025))
 
 
@@ -106,7 +105,7 @@ def test_layers_that_are_not_consecutive_keep_their_place():
 @pytest.mark.parametrize("rule", RULES)
 def test_nan_makes_its_group_nan_and_no_other(rule):
     frame = table()
-    bad = (frame["subject"] == 5) & (frame["roi"] == 4) & (frame["model"] == "small") & (frame["session"] == 3) & (frame["layer"] == 2)
+    bad = frame.eval("subject == 5 and roi == 4 and model == 'small' and session == 3 and layer == 2")
     assert bad.sum() == 1
     spoilt = frame.assign(similarity=frame["similarity"].mask(bad))
     clean, found = peak_depth(frame, rule=rule), peak_depth(spoilt, rule=rule)

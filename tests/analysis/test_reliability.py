@@ -13,8 +13,7 @@ THEIRS = {"pearson": "corr", "spearman": "spearman", "rho_a": "rho-a", "cosine":
 
 
 def subjects(n_subjects=5, n=20, seed=0, dtype=np.float64):
-    """RDMs with something in common, of unequal scale, mean and reliability: a subject must not count more because its "
-    "distances are larger."""
+    """RDMs with something in common, of unequal scale, mean and reliability: larger distances must not count more."""
     rng = np.random.default_rng(seed)
     n_pairs = n * (n - 1) // 2
     noise = rng.standard_normal((n_subjects, n_pairs)) * np.linspace(0.3, 2, n_subjects)[:, None]
