@@ -3,7 +3,8 @@
 Reads    the RDMs of human and monkey inferior temporal cortex (IT) of Kriegeskorte et al. (2008) and the RDMs of EfficientNet-lite0's layers,
          both packaged; with --root (or IMAGES92_DATASET) the published files and pictures in a folder: the network's features are then
          extracted from the pictures, and must give the packaged layer RDMs.
-Writes   <out>/derivatives/images92/{subject_subject,subject_model,p_values}.parquet, <out>/figures/images92.{pdf,png}
+Writes   <out>/derivatives/images92/{subject_subject,subject_model,p_values}.parquet, <out>/figures/images92.{pdf,png}; with --root also the
+         features, <out>/features/images92/, and their line in <out>/derivatives/metadata/models-info.csv
 Time     seconds; with --root half a minute.
 
     python -m convergence images92 --out demo
@@ -40,6 +41,9 @@ def main(arguments=None):
     redo = {"overwrite": chosen.overwrite}
     layers = [] if dataset.packaged else [feature_unit(dataset, out / "features")]
     run_units(layers, title="92 images, features", **redo)
+    if layers:
+        from convergence.features.store import write_models_info
+        write_models_info(out / "features", out / "derivatives")
     if chosen.package:
         return write_package(dataset, layers, chosen.package)
     places = {"dataset": dataset, "features": layers[0].output if layers else None}

@@ -3,7 +3,7 @@
 import difflib
 import importlib
 
-_READERS = {"nsd": "nsd.NSD", "images92": "images92.Images92", "folder": "folder.Folder"}
+_READERS = {"nsd": "nsd.NSD", "images92": "images92.Images92", "folder": "folder.Folder", "things": "things.Things"}
 
 
 def open_dataset(name, root=None):

@@ -1,7 +1,7 @@
 """Downloads from figshare: commands that go on where they stopped, and whether what arrived is whole. Nothing is downloaded here.
 
     commands(root, 20492835, "betas_csv: ...", only="betas_csv")     lines for a shell, to be run in any folder
-    faults(root, [20492835], deep=True)                              {file name: message} of files below root that are not what they should be
+    faults(root, 20492835, deep=True)                                {path below root: message} of files that are not what they should be
 
 figshare tells names, lengths and MD5 sums of an item's files in a list. The sums are not known before, so that the list is fetched first, as
 figshare-<item>.json into the dataset's folder; with it there, the commands name every file, resume (curl -C -), and compare its sum.
@@ -47,18 +47,18 @@ def commands(root, item, description, *, only="", into="."):
     return [lines[0], f"mkdir -p {_quoted(Path(root) / into)}", *lines[1:]]
 
 
-def faults(root, items, *, deep=False, into="."):
-    """{file name: message} of the files that lie in the folder and have another length, or with `deep` another MD5 sum, than the items' lists say."""
-    found = {}
-    for item in items:
-        listing = list_file(root, item)
-        for file in read_list(listing) if listing.exists() else []:
-            path = Path(root) / into / file["name"]
-            n_bytes = path.stat().st_size if path.exists() else file["size"]
-            if n_bytes != file["size"]:
-                found[file["name"]] = f"{path} has {n_bytes:,} of {file['size']:,} bytes; go on with: {_commands_of(file)[0]}"
-            elif deep and path.exists() and file["md5"] and _md5(path) != file["md5"]:
-                found[file["name"]] = f"{path} has another MD5 sum than figshare says, {file['md5']}; delete it and download it again"
+def faults(root, item, *, deep=False, into="."):
+    """{path below root: message} of an item's files that have another length, or with `deep` another MD5 sum, than its list says. {} without a list."""
+    found, listing = {}, list_file(root, item)
+    for file in read_list(listing) if listing.exists() else []:
+        path = Path(root) / into / file["name"]
+        if not path.exists():
+            continue
+        name, n_bytes = path.relative_to(root).as_posix(), path.stat().st_size
+        if n_bytes != file["size"]:
+            found[name] = f"{path} has {n_bytes:,} of {file['size']:,} bytes; go on with: {_commands_of(file)[0]}"
+        elif deep and file["md5"] and _md5(path) != file["md5"]:
+            found[name] = f"{path} has another MD5 sum than figshare says, {file['md5']}; delete it and download it again"
     return found
 
 

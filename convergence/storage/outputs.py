@@ -17,7 +17,6 @@ import platform
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -220,12 +219,11 @@ def _versions():
     from convergence import __version__
 
     found = {"convergence": __version__, "git": _git(), "python": platform.python_version()}
-    for library in ("numpy", "torch", "timm", "transformers"):
-        if library in sys.modules:
-            try:
-                found[library] = version(library)
-            except PackageNotFoundError:
-                pass
+    for library in ("numpy", "torch", "timm", "transformers"):      # installed, whether this process uses them or not: nothing depends on the caller
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            pass
     return found
 
 

@@ -105,9 +105,9 @@ def test_training_matters_for_the_lateral_cluster(demo, names, truth):
 
 
 def test_figures_are_written(demo):
-    names = {p.name for p in demo.figures.rglob("*.pdf")}
-    assert names and {p.with_suffix(".png").name for p in demo.figures.rglob("*.pdf")} <= {p.name for p in demo.figures.rglob("*.png")}
-    assert any(name.startswith("01") for name in names) and any(name.startswith("03") for name in names) and "images92.pdf" in names
+    drawn = sorted(demo.figures.rglob("*.pdf"))
+    assert {path.parent.name for path in drawn} == {"01_spatial_alignment", "03_model_hierarchy", "figures"}
+    assert all(path.with_suffix(".png").stat().st_size > 10_000 for path in drawn)
 
 
 def test_a_second_run_finds_everything_done_and_imports_nothing_heavy(demo):

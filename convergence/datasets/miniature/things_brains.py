@@ -15,7 +15,7 @@ from convergence.datasets.miniature.responses import canaries, mix, simulate, st
 from convergence.datasets.miniature.truth import CANARY, DEAD, EMPTY, ONE_VOXEL
 from convergence.datasets.miniature.volumes import draw_brain
 
-GRIDS = {1: (16, 21, 17), 2: (16, 23, 17), 3: (16, 21, 19)}
+GRIDS = {1: (16, 23, 19), 2: (16, 25, 19), 3: (16, 23, 21)}
 TYPES = {1: np.float32, 2: np.float64, 3: np.float32}       # of the responses, by subject
 SIDES = ("left", "right")
 N_UNLABELLED = 300

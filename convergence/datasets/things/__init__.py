@@ -2,12 +2,13 @@
 
 reader.py           the Dataset
 files.py            where everything lies
-index.py            categories, pictures, trials: the index tables, and their checks
+index.py            categories, pictures, trials: the index tables, made
+prepared.py         the same tables, read again and held against themselves
 voxels.py           which voxel belongs to which parcel, left or right
 responses_h5.py     the responses' HDF5 file, a block of voxels at a time
 matrices.py         one matrix per parcel, trials x voxels
 strict.py           CSV files, read so that damage is an error
-downloads.py        what to download, how, and whether it arrived whole
+checks.py           is the download complete and sound?
 preparation.py      what the scripts of stage 1 call
 """
 

@@ -15,8 +15,6 @@ from convergence.datasets.findings import Finding
 from convergence.datasets.things import files, index, voxels
 from convergence.datasets.things.responses_h5 import ResponseFile, check_length
 
-ITEMS = (20492835, 20492757)
-
 
 def look_inside(root, subjects, present, *, deep, jobs):
     """Findings with the status "wrong" or "note".
@@ -31,46 +29,26 @@ def look_inside(root, subjects, present, *, deep, jobs):
     jobs : int
         Pictures that are read at a time.
     """
-    def name(path):
-        return path.relative_to(root).as_posix()
-
-    findings = [Finding(path=file, status="wrong", message=message) for file, message in figshare.faults(root, ITEMS, deep=deep).items()]
-    responses = {subject: files.table_file(root, subject, files.RESPONSES) for subject in subjects}
-    for subject, path in responses.items():
-        if name(path) in present:
-            findings += _attempt(name(path), check_length, path)[0]
-    if not deep:
-        return findings
-    cut = {finding.path for finding in findings}
-    findings += _check_pictures(root, present, jobs)
-    for subject, path in responses.items():
-        stimuli, table, grid = (files.table_file(root, subject, files.TRIALS_OF), files.table_file(root, subject, files.VOXELS), files.grid_file(root, subject))
-        trials = found = None
-        if name(stimuli) in present:
-            fault, trials = _attempt(name(stimuli), index.read_stimuli, root, subject)
-            findings += fault
-        if {name(table), name(grid)} <= present:
-            some, found = _check_voxels(root, subject, name(table))
-            findings += some
-        if name(path) in present - cut:
-            findings += _attempt(name(path), _check_responses, path, trials, found)[0]
-    if {files.PICTURES, files.CONCEPTS, *(name(files.table_file(root, subject, files.TRIALS_OF)) for subject in subjects)} <= present:
-        findings += _attempt(name(files.table_file(root, subjects[0], files.TRIALS_OF)), _check_trials, root, subjects, {f.path for f in findings})[0]
+    findings = []
+    for item, folder in ((files.RESPONSE_ITEM, "."), (files.MASK_ITEM, files.MASK_FOLDER)):
+        said = _attempt(figshare.list_file(root, item).name, lambda: figshare.faults(root, item, deep=deep, into=folder))
+        findings += said[0] + [Finding(path=path, status="wrong", message=message) for path, message in (said[1] or {}).items()]
+    for subject in subjects:
+        path = files.table_file(root, subject, files.RESPONSES)
+        if _below(root, path) in present:
+            findings += _attempt(_below(root, path), lambda: check_length(path))[0]
+    if deep:
+        present = present - {finding.path for finding in findings}
+        findings += _look_at_pictures(root, present, jobs)
+        for subject in subjects:
+            findings += _look_at_subject(root, subject, present)
+        findings += _look_at_trials(root, subjects, present, {finding.path for finding in findings if finding.status == "wrong"})
     return findings
 
 
-def _attempt(path, function, *arguments):
-    """([], result) of a function, or ([the finding], None) where it says what is wrong."""
-    try:
-        return [], function(*arguments)
-    except (ValueError, OSError) as error:
-        return [Finding(path=path, status="wrong", message=str(error))], None
-
-
-def _check_pictures(root, present, jobs):
-    """Findings about categories and pictures."""
+def _look_at_pictures(root, present, jobs):
     findings = []
-    higher = [files.higher_file(root, part).relative_to(root).as_posix() for part in (files.MEMBERSHIP, files.TAGS)]
+    higher = [_below(root, files.higher_file(root, part)) for part in (files.MEMBERSHIP, files.TAGS)]
     if {files.CONCEPTS, *higher} <= present:
         findings += _attempt(higher[0], lambda: index.category_table(root=root))[0]
     if not {files.CONCEPTS, files.PICTURES} <= present:
@@ -80,8 +58,8 @@ def _check_pictures(root, present, jobs):
         return findings + fault
     from tqdm import tqdm
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        said = tqdm(pool.map(lambda path: _fault_of_picture(root / path), images["image_path"]), total=len(images), desc="reading pictures", unit="picture")
-        return findings + [Finding(path=path, status="wrong", message=fault) for path, fault in zip(images["image_path"], said) if fault]
+        said = list(tqdm(pool.map(lambda path: _fault_of_picture(root / path), images["image_path"]), total=len(images), desc="reading pictures", unit="picture"))
+    return findings + [Finding(path=path, status="wrong", message=fault) for path, fault in zip(images["image_path"], said) if fault]
 
 
 def _fault_of_picture(path):
@@ -94,40 +72,71 @@ def _fault_of_picture(path):
         return f"{path} is not a readable picture ({error}); download the pictures of the THINGS database (osf.io/jum2f) again"
 
 
-def _check_voxels(root, subject, name):
-    """(findings, voxels): parcels, coordinates, sides."""
+def _look_at_subject(root, subject, present):
+    stimuli, table, responses = (files.table_file(root, subject, kind) for kind in (files.TRIALS_OF, files.VOXELS, files.RESPONSES))
+    findings, trials, found = [], None, None
+    if _below(root, stimuli) in present:
+        findings, trials = _attempt(_below(root, stimuli), lambda: index.read_stimuli(root, subject))
+    if {_below(root, table), _below(root, files.grid_file(root, subject))} <= present:
+        said, found = _look_at_voxels(root, subject, table)
+        findings += said
+    if _below(root, responses) in present:
+        findings += _attempt(_below(root, responses), lambda: check_responses(responses, trials, found))[0]
+    return findings
+
+
+def _look_at_voxels(root, subject, path):
+    """(findings, voxels or None): parcels, coordinates, sides."""
     from convergence.datasets.atlas import load_atlas
+
+    def look():
+        grid = voxels.read_grid(root, subject)
+        table = voxels.roi_table(subject, found, grid, atlas, path=path)
+        agree, there = voxels.localiser_agreement(found, voxels.left_by_affine(found, grid, path))
+        middle = (found[voxels.COORDINATES].to_numpy() @ grid.affine[0, :3] + grid.affine[0, 3]).mean()
+        return (f"{len(table)} of {len(found)} voxels have a parcel, {table['roi'].nunique()} of {len(atlas)} parcels have voxels; {sum(agree.values())} of "
+                f"{sum(there.values())} localiser voxels lie on the side of their name; the voxels' middle lies at world x = {middle:.1f}, where left ends at 0")
 
     atlas = load_atlas()
     areas = list(atlas.loc[atlas["hemisphere"] == "lh", "name"])
-    fault, found = _attempt(name, voxels.read_voxels, root, subject, areas)
+    fault, found = _attempt(_below(root, path), lambda: voxels.read_voxels(root, subject, areas))
     if found is None:
         return fault, None
-    fault, table = _attempt(name, lambda: voxels.roi_table(subject, found, voxels.read_grid(root, subject), atlas, path=root / name))
-    if table is None:
-        return fault, found
-    grid = voxels.read_grid(root, subject)
-    agree, there = voxels.localiser_agreement(found, voxels.left_by_affine(found, grid, root / name))
-    return [Finding(path=name, status="note", message=f"{len(table)} of {len(found)} voxels have a parcel, {table['roi'].nunique()} of {len(atlas)} parcels have "
-                    f"voxels; {sum(agree.values())} of {sum(there.values())} localiser voxels lie on the side of their name")], found
+    fault, note = _attempt(_below(root, path), look)
+    return fault or [Finding(path=_below(root, path), status="note", message=note)], found
 
 
-def _check_responses(path, trials, found):
-    """ValueError unless a file has a response of every voxel to every trial, all finite."""
+def check_responses(path, trials, found):
+    """ValueError unless a file has a finite response of every voxel to every trial; `trials` and `found` may be None."""
     with ResponseFile(path) as file:
         if trials is not None and file.n_trials != len(trials):
-            raise ValueError(f"{path} has responses to {file.n_trials} trials, the subject's {files.TRIALS_OF} has {len(trials)}")
-        if found is not None and set(found["voxel_id"]) != set(file.voxel_ids):
-            differ = sorted(set(found["voxel_id"]) ^ set(file.voxel_ids))
-            raise ValueError(f"{path} and the subject's {files.VOXELS} have different voxels, {len(differ)} are in one only, such as voxel_id {differ[0]}")
+            raise ValueError(f"{path} has responses to {file.n_trials} trials, the subject's {files.TRIALS_OF} has {len(trials)}; the two do not belong together")
+        differ = sorted(set(found["voxel_id"]) ^ set(file.voxel_ids)) if found is not None else []
+        if differ:
+            raise ValueError(f"{path} and the subject's {files.VOXELS} have different voxels: {len(differ)} are in one only, such as voxel_id {differ[0]}; the two do "
+                             "not belong together")
         for first, values in file.blocks():
             wrong = ~np.isfinite(values).all(axis=1)
             if wrong.any():
-                raise ValueError(f"{path}: the responses of {wrong.sum()} voxels are no finite numbers, such as voxel_id {file.voxel_ids[first + np.argmax(wrong)]}; "
-                                 "download it again")
+                raise ValueError(f"{path}: {wrong.sum()} voxels of a block have responses that are no finite numbers, the first is voxel_id "
+                                 f"{file.voxel_ids[first + np.argmax(wrong)]}; download betas_csv of THINGS-data (figshare+ item 20492835) again")
 
 
-def _check_trials(root, subjects, faulty):
-    """ValueError unless all pictures shown are there, and all subjects saw the same. Where a table has a fault of its own, that is said already."""
-    if not any(files.table_file(root, subject, files.TRIALS_OF).relative_to(root).as_posix() in faulty for subject in subjects) and files.PICTURES not in faulty:
-        index.stimulus_table(subjects, root=root)
+def _look_at_trials(root, subjects, present, wrong):
+    """All pictures shown are there, and all subjects saw the same. Where a table has a fault of its own, that is said already."""
+    tables = [_below(root, files.table_file(root, subject, files.TRIALS_OF)) for subject in subjects]
+    if not {files.PICTURES, files.CONCEPTS, *tables} <= present - wrong:
+        return []
+    return _attempt(tables[0], lambda: index.stimulus_table(subjects, root=root))[0]
+
+
+def _attempt(path, function):
+    """([], result) of a function, or ([the finding], None) where it says what is wrong."""
+    try:
+        return [], function()
+    except (ValueError, OSError) as error:
+        return [Finding(path=path, status="wrong", message=str(error))], None
+
+
+def _below(root, path):
+    return path.relative_to(root).as_posix()

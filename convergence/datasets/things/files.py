@@ -23,9 +23,12 @@ CATEGORIES, IMAGES, INDEX, INDEX_CSV, CAPTIONS = (
     f"preprocessed/{name}" for name in ("categories.csv", "images.csv", "stimulus_index.parquet", "stimulus_index.csv", "captions.csv"))
 ROWS, MANIFEST = "rows.npy", "manifest.json"
 
+RESPONSE_ITEM, MASK_ITEM = 20492835, 20492757          # of figshare+
+MASK_FOLDER = "brainmasks"
+
 _TABLE_FOLDERS = ("betas_csv", "betas_csv/betas_csv")
 _HIGHER_FOLDERS = tuple(f"stimuli/THINGS/{folder}27 higher-level categories" for folder in ("", "Metadata/", "Metadata/Concept-specific/"))
-_MASK_FOLDERS = ("brainmasks", ".", *_TABLE_FOLDERS)
+_MASK_FOLDERS = (MASK_FOLDER, ".", *_TABLE_FOLDERS)
 
 
 def table_file(root, subject, kind):

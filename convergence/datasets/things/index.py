@@ -25,7 +25,6 @@ TRIAL_TYPES = ("train", "test")
 
 _PICTURES = "download the pictures of the THINGS database (osf.io/jum2f) again"
 _TABLES = "download betas_csv of THINGS-data (figshare+ item 20492835) again"
-_REBUILD = "run 1_dataset_preparation/2_build_indexes.py --dataset things again"
 
 
 def category_names(root):
@@ -145,7 +144,7 @@ def stimulus_table(subjects, *, root):
         _check_pictures(trials, images, files.table_file(root, subject, files.TRIALS_OF))
     _check_alike(shown, root)
     parts = [_index_of(subject, trials, images) for subject, trials in shown.items()]
-    return as_types(pandas.concat(parts, ignore_index=True), "the stimulus index")
+    return _as_types(pandas.concat(parts, ignore_index=True))
 
 
 def _index_of(subject, trials, images):
@@ -182,86 +181,19 @@ def _check_pictures(trials, images, path):
 
 
 def _check_alike(shown, root):
-    """All subjects saw the same pictures equally often; the message names the one that differs from most."""
+    """All subjects saw the same pictures equally often; the message names the one that most others differ from."""
     counts = {subject: trials.groupby(["image_name", "trial_type"]).size().to_dict() for subject, trials in shown.items()}
-    agree = {subject: sum(one == other for other in counts.values()) for subject, one in counts.items()}
-    if len(set(agree.values())) > 1 or min(agree.values(), default=1) < len(counts):
-        odd, usual = min(agree, key=agree.get), max(agree, key=agree.get)
-        if odd == usual:
-            odd = list(counts)[-1]
-        differ = sorted({name for (name, _), _ in set(counts[odd].items()) ^ set(counts[usual].items())})
-        raise ValueError(f"{files.table_file(root, odd, files.TRIALS_OF)}: subject {odd} did not see the pictures of subject {usual}: {len(differ)} differ, "
-                         f"such as {differ[:3]}; {_TABLES}")
+    usual = max(counts, key=lambda subject: sum(own == counts[subject] for own in counts.values()))
+    for subject, own in counts.items():
+        if own != counts[usual]:
+            differ = sorted({name for (name, _), _ in set(own.items()) ^ set(counts[usual].items())})
+            raise ValueError(f"{files.table_file(root, subject, files.TRIALS_OF)}: subject {subject} did not see the pictures of subject {usual}: {len(differ)} "
+                             f"differ, such as {differ[:3]}; {_TABLES}")
 
 
-def as_types(table, what):
+def _as_types(table):
     """The columns of COLUMNS in their order and types; a number that does not fit is a ValueError, not another number."""
     for column, dtype in COLUMNS.items():
         if dtype != "str" and table[column].max() > np.iinfo(dtype).max:
-            raise ValueError(f"{what}: {column} goes up to {table[column].max()}, more than its type {dtype} holds")
+            raise ValueError(f"the stimulus index: {column} goes up to {table[column].max()}, its type {dtype} to {np.iinfo(dtype).max}")
     return table[list(COLUMNS)].astype(COLUMNS)
-
-
-def checked_images(path):
-    """images.csv as image_table makes it, held against itself.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        No file; things_id, names, categories and paths do not belong together.
-    """
-    table = read_text(path, list(IMAGE_COLUMNS), _REBUILD)[list(IMAGE_COLUMNS)]
-    for column in ("things_id", "category_id", "image_category_index"):
-        table[column] = whole(table, column, path)
-    names = list(table["image_name"])
-    found = {
-        "things_id is not 0 to n - 1 in order": table["things_id"] != np.arange(len(table)),
-        "image_name is not in ascending order": [False, *(one >= following for one, following in zip(names, names[1:]))],
-        "image_path is not where a picture of that name and category lies":
-            ~(table["image_path"].str.startswith(f"{files.PICTURES}/object_images") &
-              (table["image_path"].str.split("/").str[4:].str.join("/") == table["category"] + "/" + table["image_name"] + ".jpg")),
-        "category_id is not that of the category's other pictures":
-            table["category_id"] != table.groupby("category")["category_id"].transform(lambda ids: ids.mode().iloc[0]),
-        "category_id belongs to two categories": table.groupby("category_id")["category"].transform("nunique") > 1,
-        "image_category_index does not count the category's pictures": table["image_category_index"] != table.groupby("category").cumcount() + 1}
-    _refuse(found, path)
-    return table.set_index("things_id")
-
-
-def checked_index(table, images, path):
-    """The stimulus index of as_types, held against itself and against the images.
-
-    Raises
-    ------
-    ValueError
-        Rows are lost, moved or changed: numbers do not count what they should, or name and number of a picture do not belong together.
-        (In the published table run_index does not begin anew in a session; that is accepted.)
-    """
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
-        raise ValueError(f"{path}: the columns {missing} are missing; {_REBUILD}")
-    table = table.astype({column: "int64" for column, dtype in COLUMNS.items() if dtype != "str"})
-    by_subject = table.groupby("subject_id")
-    run_index, as_published = (table.groupby(["subject_id", *within, "run"]).cumcount() for within in (["session"], []))
-    order = table["session"] * 1000 + table["run"]
-    named = images.reindex(table["things_id"])
-    found = {
-        "subject_index does not count the subject's trials": table["subject_index"] != by_subject.cumcount(),
-        "session or run goes back": order < order.groupby(table["subject_id"]).cummax(),
-        "session_index does not count the session's trials": table["session_index"] != table.groupby(["subject_id", "session"]).cumcount(),
-        "run_index does not count the run's trials": (table["run_index"] != run_index) & (table["run_index"] != as_published).any(),
-        "things_id has no row in images.csv": named["image_name"].isna(),
-        **{f"{column} is not that of things_id in images.csv": table[column].to_numpy() != named[column].to_numpy()
-           for column in ("image_name", "category", "category_id", "image_category_index")},
-        "repetition does not count the showings of the picture": table["repetition"] != table.groupby(["subject_id", "things_id"]).cumcount() + 1,
-        "trial_type is neither train nor test": ~table["trial_type"].isin(TRIAL_TYPES)}
-    _refuse(found, path)
-    return table
-
-
-def _refuse(found, path):
-    """ValueError with the first row of the first fault."""
-    for fault, rows in found.items():
-        rows = np.asarray(rows, bool)
-        if rows.any():
-            raise ValueError(f"{path}: {fault} in {rows.sum()} of {len(rows)} rows, first row {int(np.argmax(rows)) + 1}; {_REBUILD}")

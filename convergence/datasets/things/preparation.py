@@ -15,7 +15,6 @@ from pathlib import Path
 from convergence.datasets.things import files
 from convergence.datasets.things.voxels import REFERENCE
 
-RESPONSE_ITEM, MASK_ITEM = 20492835, 20492757          # of figshare+
 _READING, _WRITING = 150e6, 100e6                      # bytes a second, of an ordinary disk
 
 
@@ -165,9 +164,10 @@ def _downloads(root, missing):
 
     lines = []
     if any(Path(path).name.endswith(files.TABLES) for path in missing):
-        lines += figshare.commands(root, RESPONSE_ITEM, "responses and their tables, 8 to 17 GB per subject when unpacked", only="betas_csv")
+        lines += figshare.commands(root, files.RESPONSE_ITEM, "responses and their tables, 8 to 17 GB per subject when unpacked", only="betas_csv")
     if any(files.is_mask(path) for path in missing):
-        lines += figshare.commands(root, MASK_ITEM, "the brain masks: sub-0S_space-T1w_brainmask.nii.gz, a few MB", only="brainmask", into="brainmasks")
+        lines += figshare.commands(root, files.MASK_ITEM, "the brain masks: sub-0S_space-T1w_brainmask.nii.gz, a few MB", only="brainmask",
+                                   into=files.MASK_FOLDER)
     if any(path.startswith("stimuli/") for path in missing):
         lines += [f"# pictures and categories: from osf.io/jum2f into {Path(root) / 'stimuli/THINGS'}: Images (26,107 pictures of 1,854 concepts, about 5 GB; the",
                   "#   password of the archive stands in a file beside it), Metadata, 27 higher-level categories. osf.io shows the SHA-256 of each file beside it;",

@@ -19,8 +19,8 @@ import numpy as np
 
 from convergence.datasets.base import TRIAL_COLUMNS, Dataset
 from convergence.datasets.things import files
-from convergence.datasets.things.index import checked_images, checked_index
 from convergence.datasets.things.matrices import read_manifest
+from convergence.datasets.things.prepared import checked_images, checked_index
 from convergence.datasets.things.strict import read_text, whole
 from convergence.storage.paths import dataset_root
 
@@ -48,9 +48,9 @@ class Things(Dataset):
 
         `exists` is looked up when the table is first asked for: the subject's responses are there, or have been extracted.
         """
-        trials = self._index()
-        trials = trials.astype({column: "int64" for column in trials if trials[column].dtype.kind in "iu"})
-        trials = trials.rename(columns={"subject_id": "subject"}).assign(image=trials["things_id"])
+        path = self.work / files.INDEX
+        index = checked_index(path if path.exists() or not (self.work / files.INDEX_CSV).exists() else self.work / files.INDEX_CSV, self.images)
+        trials = index.rename(columns={"subject_id": "subject"}).assign(image=index["things_id"])
         trials["shared"] = trials.groupby("image")["subject"].transform("nunique") > 1
         trials["exists"] = trials["subject"].map({s: self._has_responses(s) for s in trials["subject"].unique()}).astype(bool)
         return trials[[*TRIAL_COLUMNS, *(column for column in trials if column not in TRIAL_COLUMNS)]]
@@ -163,16 +163,3 @@ class Things(Dataset):
 
     def _has_responses(self, subject):
         return files.table_file(self.root, subject, files.RESPONSES).exists() or (self.work / files.matrix_folder(subject) / files.MANIFEST).exists()
-
-    def _index(self):
-        import pandas
-
-        script = f"{_SCRIPTS}/2_build_indexes.py --dataset things"
-        path = self.work / files.INDEX if (self.work / files.INDEX).exists() else self.work / files.INDEX_CSV
-        if not path.exists():
-            raise FileNotFoundError(f"{self.work / files.INDEX} is not there; {script} makes it")
-        try:
-            table = pandas.read_parquet(path) if path.suffix == ".parquet" else pandas.read_csv(path, keep_default_na=False)
-        except Exception as error:                          # pyarrow and pandas raise a dozen types for damaged files
-            raise ValueError(f"{path} cannot be read as a table ({type(error).__name__}: {error}); run {script} again") from error
-        return checked_index(table, self.images, path)

@@ -130,9 +130,10 @@ def read_grid(root, subject):
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there; its affine tells left from right: {_GRID}")
     try:
-        image = nibabel.load(path)
+        # All of a mask is unpacked, up to the checksum of the gzip; of a volume of betas the header is enough.
+        image = nibabel.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes())) if files.is_mask(path) else nibabel.load(path)
         shape, affine = tuple(int(n) for n in image.shape[:3]), np.asarray(image.affine, float)
-        mask = np.asarray(image.dataobj) > 0 if files.is_mask(path) else None
+        mask = np.asarray(image.dataobj).reshape(shape) > 0 if files.is_mask(path) else None
     except Exception as error:                          # nibabel and the codecs below it raise a dozen types for damaged files
         raise ValueError(f"{path} cannot be read as NIfTI ({type(error).__name__}: {error}); {_GRID}") from error
     if len(shape) != 3 or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
