@@ -47,8 +47,10 @@ def main(arguments=None):
     if chosen.package:
         return write_package(dataset, layers, chosen.package)
     places = {"dataset": dataset, "features": layers[0].output if layers else None}
-    tables = [Unit(table.removeprefix("images92_"), out / "derivatives" / file_of(table), function, places=places, inputs=(*inputs, *(u.output for u in layers)))
-              for table, function in (("images92_subject_subject", subject_subject), ("images92_subject_model", subject_model), ("images92_p_values", p_values))]
+    inputs += tuple(unit.output for unit in layers)
+    tables = [Unit(table.removeprefix("images92_"), out / "derivatives" / file_of(table), function, places=places, inputs=inputs)
+              for table, function in (("images92_subject_subject", subject_subject), ("images92_subject_model", subject_model),
+                                      ("images92_p_values", p_values))]
     paths = run_units(tables, title="92 images, tables", **redo)
     figures = [Unit(f"figure {suffix}", out / "figures" / f"images92{suffix}", draw, {"suffix": suffix}, {"dataset": dataset, "tables": paths}, tuple(paths))
                for suffix in (".pdf", ".png")]
@@ -145,8 +147,8 @@ def layer_rdms(dataset, features=None):
     packaged = dataset.layer_rdms
     largest = np.abs(found - packaged).max() if found.shape == packaged.shape else np.inf
     if names != dataset.layer_names or not largest <= TOLERANCE:
-        raise ValueError(f"the layer RDMs computed from the pictures differ from the packaged ones by up to {largest:.1e} (allowed: {TOLERANCE:g}; layers {names}, "
-                         f"packaged {dataset.layer_names}): are the pictures in {dataset.root} and the weights the published ones?")
+        raise ValueError(f"the layer RDMs computed from the pictures differ from the packaged ones by up to {largest:.1e} (allowed: {TOLERANCE:g}; "
+                         f"layers {names}, packaged {dataset.layer_names}): are the pictures in {dataset.root} and the weights the published ones?")
     return names, found
 
 

@@ -4,9 +4,9 @@
     save(value, path, Record(...))                  # DataFrame, array, dict, text, or a function that writes a file or folder; then <path>.json
     state(path, Record(...))                        # "done" | "stale" | "missing", and why
 
-A file (or a folder of files that belong together) is done when its sidecar exists, names its size, and records the same inputs and options as those at hand. Inputs are
-recorded by content: small files by their hash, large ones (over 16 MiB) by a hash of their size and of 64 blocks spread over them, so that
-checking a terabyte costs seconds; an edit that keeps the size and misses every block is not seen (--overwrite redoes).
+A file (or a folder of files that belong together) is done when its sidecar exists, names its size, and records the same inputs and options as
+those at hand. Inputs are recorded by content: small files by their hash, large ones (over 16 MiB) by a hash of their size and of 64 blocks
+spread over them, so that checking a terabyte costs seconds; an edit that keeps the size and misses every block is not seen (--overwrite redoes).
 Everything in a sidecar that changes from run to run stands under "times".
 """
 

@@ -31,7 +31,8 @@ _JOINED = Column("bool", "true: left and right voxels of a parcel together")
 _R = Column("float32", "RSA: Pearson r of two condensed RDMs; empty where the parcel cannot be computed")
 _REASON = Column("str", "(ours) why similarity is empty; '' where it is not", optional=True)
 _PAIR = {"similarity": _R, "subject_i": _SUBJECT, "subject_j": _SUBJECT, "join_hemispheres": _JOINED,
-         "rep_shift": Column("category", "repetition shift, as text (\"1\"): repetition k of subject_i meets repetition (k - shift) mod 3 of subject_j"), "reason": _REASON}
+         "rep_shift": Column("category", "repetition shift, as text (\"1\"): repetition k of subject_i meets repetition (k - shift) mod 3 of subject_j"),
+         "reason": _REASON}
 _MODEL = {"roi": _ROI, "layer": Column("uint16", "layer of the model, from 0"), "session": Column("uint8", "session, from 1"), "similarity": _R,
           "subject": _SUBJECT, "model": Column("category", "stem of the feature file"), "join_hemispheres": _JOINED, "reason": _REASON}
 _P_VALUES = {
@@ -72,16 +73,16 @@ TABLES = {
         "(ours) The same with networks that have random weights, one `model` per seed.", _MODEL),
     "rsa_pvalues_subject_language_vision": Table(
         "{dataset}/rsa_pvalues_subject_language_vision.parquet", "3_alignment/5_p_values.py",
-        "p-values per parcel (joined hemispheres) of three statistics: intersubject (mean r over ordered pairs of different subjects, shift 1), vision and language "
-        "(largest |r| over layers with its sign; mean over sessions, models, subjects).",
+        "p-values per parcel (joined hemispheres) of three statistics: intersubject (mean r over ordered pairs of different subjects, shift 1), "
+        "vision and language (largest |r| over layers with its sign; mean over sessions, models, subjects).",
         {"roi": _ROI, "name": Column("str", "short name of the parcel"), "comparison": Column("str", "intersubject, vision or language"), **_P_VALUES,
          "apa_star": Column("str", "stars of pvalue_fdr_bh: * < .05, ** < .01, *** < .001, **** < .0001"),
          "mne_name": Column("str", "name of the left label on the surface"),
          "method": Column("str", "(ours) closed-form or sampled, and what was relabelled", optional=True)}),
     "images92_subject_subject": Table(
         "images92/subject_subject.parquet", "python -m convergence images92", "RSA of human IT between people and sessions, 92 images.",
-        {"subject_i": _SUBJECT, "session_i": Column("uint8", "session of subject_i"), "subject_j": _SUBJECT, "session_j": Column("uint8", "session of subject_j"),
-         "similarity": _R}),
+        {"subject_i": _SUBJECT, "session_i": Column("uint8", "session of subject_i"),
+         "subject_j": _SUBJECT, "session_j": Column("uint8", "session of subject_j"), "similarity": _R}),
     "images92_subject_model": Table(
         "images92/subject_model.parquet", "python -m convergence images92", "RSA of human IT (sessions averaged) with every layer of a network.",
         {"subject": _SUBJECT, "model": Column("category", "name of the network"), "layer": Column("uint16", "layer, from 0"),

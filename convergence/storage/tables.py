@@ -66,8 +66,8 @@ def concatenate(parts, path, record):
 
 def readme():
     """The text of derivatives/README.md."""
-    lines = ["# Derivatives", "", "Every table that the stages write, its columns, and the script that writes it. Made from `convergence/storage/schemas.py` by",
-             "`python -m convergence describe-derivatives`; the files themselves are not committed. Beside every file stands `<file>.json`: inputs and",
+    lines = ["# Derivatives", "", "Every table that the stages write, its columns, and the script that writes it. Made from",
+             "`convergence/storage/schemas.py` by `python -m convergence describe-derivatives`; the files themselves are not committed. Beside every file stands `<file>.json`: inputs and",
              "their hashes, options, seed, versions, device, times. Names and columns are those of the published derivatives, so that the authors' own",
              "files can be put here; columns marked (ours) are additional.", ""]
     for table in TABLES.values():

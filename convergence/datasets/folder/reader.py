@@ -61,8 +61,8 @@ class Folder(Dataset):
         repeated = trials[trials.duplicated(["subject", "image", "repetition"])]
         if len(repeated):
             first = repeated.iloc[0]
-            raise ValueError(f"{self.root / TRIALS}: {len(repeated)} trials repeat an earlier subject, image and repetition, the first is subject {first['subject']}, "
-                             f"image {first['image']}, repetition {first['repetition']}; number the showings of an image 0, 1, 2, ... within a subject")
+            raise ValueError(f"{self.root / TRIALS}: {len(repeated)} trials repeat an earlier subject, image and repetition, the first is "
+                             f"subject {first['subject']}, image {first['image']}, repetition {first['repetition']}; number the showings of an image 0, 1, 2, ... within a subject")
         return trials[[*TRIAL_COLUMNS, *(c for c in trials if c not in TRIAL_COLUMNS)]]
 
     @cached_property

@@ -59,7 +59,8 @@ def write_template(folder, *, seed=0):
 
 def _trials(rng):
     import pandas
-    rows = [(subject, session + 1, image, session) for subject in range(1, N_SUBJECTS + 1) for session in range(N_SESSIONS) for image in rng.permutation(N_IMAGES)]
+    rows = [(subject, session + 1, image, session)
+            for subject in range(1, N_SUBJECTS + 1) for session in range(N_SESSIONS) for image in rng.permutation(N_IMAGES)]
     return pandas.DataFrame(rows, columns=["subject", "session", "image", "repetition"])
 
 
