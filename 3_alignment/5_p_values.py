@@ -12,6 +12,8 @@ time     between subjects, closed form: NSD, 28 pairs x 180 parcels of a second 
     python 3_alignment/5_p_values.py --dataset nsd
     python 3_alignment/5_p_values.py --comparisons intersubject --null sampled --permutations 2000
 
+With --comparisons the table holds these only, under the same name; a later run without it computes what is missing and writes the whole table.
+
 Images are relabelled, their repetitions stay together: between subjects every subject has a relabelling of its own, against networks one relabelling of the
 networks' images serves all layers, networks, parcels and, where sessions have the same structure, all subjects. Statistics, subjects, sessions, parcels
 and networks are those of the two tables. p-values are two-sided about the mean of the null; they generalise over images, not over subjects.
@@ -20,6 +22,8 @@ and networks are those of the two tables. p-values are two-sided about the mean 
 import sys
 
 from convergence.cli import command, options
+
+FEWEST = 20                     # below, no p-value can be under 0.05
 
 
 @command
@@ -30,6 +34,8 @@ def main(arguments=None):
     parser.add_argument("--comparisons", nargs="+", choices=("intersubject", "vision", "language"), metavar="WHAT",
                         help="only these: intersubject, vision, language (default: intersubject, and the modalities of the networks in the table)")
     chosen = parser.parse_args(arguments)
+    if chosen.permutations < FEWEST:
+        raise ValueError(f"--permutations: {chosen.permutations} relabellings give p-values of {1 / (1 + chosen.permutations):.2g} at the least; use {FEWEST} or more")
 
     from convergence.alignment.null_plan import plan
     from convergence.datasets import open_dataset

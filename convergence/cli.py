@@ -14,8 +14,17 @@ import functools
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 _DEFAULTS = ContextVar("defaults of the shared options", default={})
+
+
+def _count(text):
+    """A whole number from 1, as an option's type."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
+    return int(text)
+
 
 _SHARED = {
     "dataset": dict(default="nsd", metavar="NAME", help="dataset: nsd (default), ..."),
@@ -25,18 +34,19 @@ _SHARED = {
     "subjects": dict(type=int, nargs="+", metavar="N", help="only these subjects (default: all)"),
     "sessions": dict(type=int, nargs="+", metavar="N", help="only these sessions (default: all that are there)"),
     "rois": dict(nargs="+", metavar="ROI", help="only these parcels, by number or name (default: all)"),
-    "models": dict(nargs="+", metavar="NAME", help="only these models"),
+    "models": dict(nargs="+", metavar="NAME", help="only these models (default: in stage 2 all that models.yml lists, which takes a GPU and a connection; "
+                   "later all that have feature files)"),
     "hemispheres": dict(choices=("joined", "separated"), default="joined",
                         help="joined (default): left and right voxels of a parcel together; separated: each alone"),
     "shift": dict(type=int, choices=(0, 1, 2), default=1,
                   help="pair repetition k of one subject with repetition k - shift (mod 3) of the other; 1 (default) and 2 keep slow drifts, which shared "
                        "trial positions have in common, out of the comparison; 0 does not"),
     "form": dict(choices=("full", "diagonal"), default="full", help="full (default): every parcel with every parcel; diagonal: each with itself"),
-    "permutations": dict(type=int, default=10_000, metavar="N", help="relabellings for sampled nulls (default: 10,000)"),
+    "permutations": dict(type=_count, default=10_000, metavar="N", help="relabellings for sampled nulls (default: 10,000)"),
     "seed": dict(type=int, default=0, metavar="N", help="seed of everything that is drawn (default: 0)"),
     "device": dict(default="auto", metavar="DEV", help="auto (default: a GPU if there is one), cpu, cuda, cuda:1, ..."),
     "scheduler": dict(default="local", metavar="WHERE", help="local (default, no cluster needed), threads, slurm, or tcp://host:port of a Dask scheduler"),
-    "jobs": dict(type=int, default=1, metavar="N", help="units at a time: threads, or SLURM workers (default: 1)"),
+    "jobs": dict(type=_count, default=1, metavar="N", help="units at a time: threads, or SLURM workers (default: 1)"),
     "overwrite": dict(action="store_true", help="redo what is done"),
     "dry-run": dict(action="store_true", help="say what would be done, and do nothing"),
 }
@@ -44,7 +54,8 @@ _SHARED = {
 
 def options(doc, *shared):
     """An ArgumentParser whose help is the script's docstring, with the shared options asked for, in the given order."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    name = "python -m convergence" if Path(sys.argv[0]).name == "__main__.py" else None
+    parser = argparse.ArgumentParser(prog=name, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     for name in shared:
         parser.add_argument(f"--{name}", **_SHARED[name])
     parser.set_defaults(**{name.replace("-", "_"): value for name, value in _DEFAULTS.get().items() if name in shared})

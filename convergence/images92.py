@@ -38,6 +38,8 @@ def main(arguments=None):
 
     dataset, out = open_dataset("images92", chosen.root), Path(chosen.out)
     inputs = dataset.source_files()
+    if not all(path.exists() for path in inputs):
+        dataset.human_rdms                                          # says which file is missing
     redo = {"overwrite": chosen.overwrite}
     layers = [] if dataset.packaged else [feature_unit(dataset, out / "features")]
     run_units(layers, title="92 images, features", **redo)

@@ -9,7 +9,7 @@ sidecar; places (folders, devices) only say where things are.
 """
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
@@ -32,7 +32,8 @@ class Unit:
         return Record(made_by, tuple(self.inputs), self.options, device=str(self.places.get("device", "cpu")))
 
     def execute(self):
-        return save(self.function(**self.options, **self.places), self.output, self.record)
+        record = replace(self.record, device=_where(self.places.get("device", "cpu")))
+        return save(self.function(**self.options, **self.places), self.output, record)
 
 
 class UnitsFailed(RuntimeError):
@@ -58,6 +59,8 @@ def run_units(units, *, title, scheduler="local", jobs=1, overwrite=False, dry_r
 
     Raises
     ------
+    ValueError
+        A device that does not exist here; nothing was done then.
     UnitsFailed
         After every other unit was done.
     """
@@ -71,10 +74,13 @@ def run_units(units, *, title, scheduler="local", jobs=1, overwrite=False, dry_r
     if len(todo) < len(units):
         print(f"{title}: {len(units) - len(todo)} of {len(units)} done before")
     if todo and not dry_run:
+        if scheduler in ("local", "threads"):                       # workers elsewhere have devices of their own
+            for device in {str(unit.places.get("device", "cpu")) for unit in todo}:
+                _where(device)
         failures = _collect(_executed(todo, scheduler, jobs), title, len(todo))
         if failures:
-            raise UnitsFailed(f"{title}: {len(failures)} of {len(units)} failed; the others are written. Run again after mending:\n" +
-                              "\n".join(f"  {unit.name}: {error}" for unit, error in failures))
+            written = "; the others are written" if len(failures) < len(units) else ""
+            raise UnitsFailed(f"{title}: {len(failures)} of {len(units)} failed{written}. Run again after mending:\n{_by_error(failures)}")
     return [unit.output for unit in units]
 
 
@@ -98,6 +104,8 @@ def _attempt(unit):
         unit.execute()
     except ModuleNotFoundError as error:
         return explain(error)
+    except (ValueError, OSError) as error:                      # our own sentences, they say enough
+        return str(error)
     except Exception as error:                                  # reported by name at the end; the other units go on
         return f"{type(error).__name__}: {error}"
 
@@ -113,3 +121,19 @@ def _collect(results, title, total):
                 progress.set_postfix_str(f"{len(failures)} failed")
             progress.update()
     return failures
+
+
+def _by_error(failures):
+    """A line per error, with the units that it stopped."""
+    names = {}
+    for unit, error in failures:
+        names.setdefault(str(error), []).append(unit.name)
+    return "\n".join(f"  {', '.join(units)}: {error}" for error, units in names.items())
+
+
+def _where(device):
+    """The device that a name means here, for the sidecar; torch is not asked about the CPU."""
+    if str(device) == "cpu":
+        return "cpu"
+    from convergence.compute.device import resolve
+    return str(resolve(device))

@@ -31,7 +31,7 @@ def test_unknown_shared_defaults_are_refused():
 @pytest.mark.parametrize("error, text", [
     (ValueError("roi: 999 is no parcel"), "error: roi: 999 is no parcel"),
     (FileNotFoundError("x.csv is not there"), "error: x.csv is not there"),
-    (ModuleNotFoundError("No module named 'nilearn'", name="nilearn"), "error: nilearn is not installed; install it with: pip install 'nilearn"),
+    (ModuleNotFoundError("No module named 'timm'", name="timm"), "error: timm is not installed; install it with: pip install 'timm"),
     (KeyboardInterrupt(), "error: stopped; run the same command again")])
 def test_expected_errors_are_one_message(error, text, capsys):
     def fail(_):
@@ -66,3 +66,10 @@ def test_every_command_has_help(name, capsys):
     with pytest.raises(SystemExit) as stop:
         run_command([name, "--help"])
     assert stop.value.code == 0 and len(capsys.readouterr().out) > 200
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "2.5", "many"])
+def test_counts_are_whole_numbers_from_one(value, capsys):
+    with pytest.raises(SystemExit):
+        options("What it does.", "jobs").parse_args(["--jobs", value])
+    assert f"expected a whole number from 1, found '{value}'" in capsys.readouterr().err

@@ -37,7 +37,7 @@ def test_done_units_are_skipped_and_stale_ones_redone(tmp_path, capsys):
 
 def test_a_failure_is_named_and_the_others_are_written(tmp_path):
     mixed = units(tmp_path, (3,)) + units(tmp_path, (7,), fail=True) + units(tmp_path, (2,))
-    with pytest.raises(UnitsFailed, match=r"1 of 3 failed(.|\n)*n-7: ValueError: 7 is unlucky"):
+    with pytest.raises(UnitsFailed, match=r"1 of 3 failed(.|\n)*n-7: 7 is unlucky"):
         run_units(mixed, title="squares")
     assert mixed[2].output.exists() and not mixed[1].output.exists()
 
@@ -58,3 +58,30 @@ def test_threads_give_the_same_bytes(tmp_path):
 def test_an_unknown_scheduler_is_named(tmp_path):
     with pytest.raises(ValueError, match="scheduler: 'cloud' is unknown; use local, threads, slurm or tcp://host:port"):
         run_units(units(tmp_path), title="squares", scheduler="cloud")
+
+
+def test_a_device_that_is_not_there_stops_before_the_first_unit(tmp_path):
+    import torch
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    unit = Unit("n-3", tmp_path / "n-3.parquet", with_device, {"n": 3}, {"device": "cuda"})
+    with pytest.raises(ValueError, match="'cuda' was asked for, but torch finds no CUDA device"):
+        run_units([unit], title="squares")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sidecar_says_where_it_was_computed(tmp_path):
+    from convergence.storage.outputs import read_sidecar
+    unit = Unit("n-3", tmp_path / "n-3.parquet", with_device, {"n": 3}, {"device": "auto"})
+    run_units([unit], title="squares")
+    assert read_sidecar(unit.output)["device"].split(":")[0] in ("cpu", "cuda")
+
+
+def with_device(n, device):
+    return pd.DataFrame({"n": range(n)})
+
+
+def test_one_cause_is_said_once(tmp_path):
+    with pytest.raises(UnitsFailed, match=r"squares: 2 of 2 failed\. Run again after mending:\n  n-7, n-8: 7 is unlucky") as failed:
+        run_units([Unit(f"n-{n}", tmp_path / f"n-{n}.parquet", squares, {"n": 7, "fail": True}) for n in (7, 8)], title="squares")
+    assert str(failed.value).count("unlucky") == 1

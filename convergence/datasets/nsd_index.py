@@ -33,7 +33,10 @@ def read_stimulus_information(root):
     path = Path(root) / files.STIMULUS_INFORMATION
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there; download it from nsddata/experiments/nsd/ of the Natural Scenes Dataset")
-    information = pandas.read_csv(path)
+    try:
+        information = pandas.read_csv(path)
+    except ValueError as error:                                     # empty, not text, rows of unequal length
+        raise ValueError(f"{path} is not a readable table ({error}); download it again") from error
     missing = [column for column in _REQUIRED if column not in information]
     if missing or not planned_subjects(information):
         raise ValueError(f"{path} lacks the columns {missing or ['subject1_rep0', '...']}; expected NSD's table of stimuli")

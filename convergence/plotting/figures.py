@@ -98,6 +98,8 @@ def execute(notebook, derivatives, figures):
     ------
     NotebookFailed
         One line: the cell, and the error it ended with.
+    ModuleNotFoundError
+        A library is not installed.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -113,6 +115,10 @@ def execute(notebook, derivatives, figures):
         client.execute(env=environment_with(derivatives, figures))
     except CellExecutionError as error:
         number = next(k for k, cell in enumerate(content.cells, start=1) if _failed(cell))
+        for begun in _pictures(folder):                             # half a set of figures would look like a whole one
+            begun.unlink()
+        if error.ename == "ModuleNotFoundError":
+            raise ModuleNotFoundError(error.evalue, name=error.evalue.split("'")[1]) from None
         raise NotebookFailed(f"cell {number} of {notebook.name}: {error.ename}: {' '.join(str(error.evalue).split())}") from None
     content.metadata["convergence"] = {"figures": [path.name for path in _pictures(folder)]}
     return lambda path: nbformat.write(content, path)

@@ -144,6 +144,7 @@ def _write(value, path):
     elif isinstance(value, dict):
         path.write_text(json.dumps(value, indent=1) + "\n")
     elif path.suffix == ".parquet":
+        import pyarrow                                              # noqa: F401  missing: its own name in the error, not pandas' list of engines
         value.to_parquet(path, index=False)
     elif path.suffix == ".csv":
         value.to_csv(path, index=False)

@@ -36,6 +36,7 @@ def read_table(path, columns=None):
         raise FileNotFoundError(f"{path} is not there; {written_by(path)} writes it")
     if path.suffix == ".csv":
         return pandas.read_csv(path, usecols=columns)
+    import pyarrow                                                  # noqa: F401  missing: its own name in the error, not pandas' list of engines
     try:
         return pandas.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:
