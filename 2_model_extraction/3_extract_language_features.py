@@ -34,14 +34,15 @@ def main(arguments=None):
         raise ValueError("--seeds: they are those of random weights; add --untrained, or leave them out")
 
     from convergence.datasets import open_dataset
-    from convergence.features.extraction import language_jobs, read_models
+    from convergence.features.entries import read_models
+    from convergence.features.extraction import language_jobs
     from convergence.features.store import write_models_info
     from convergence.storage.paths import derivatives_folder, features_folder
     from convergence.tasks import Unit, run_units
 
     dataset = open_dataset(chosen.dataset, chosen.root)
     features = features_folder(chosen.features)
-    models = chosen.models or read_models(MODELS, "language")
+    models = read_models(MODELS, "language", chosen.models)
     seeds = (chosen.seeds or [0]) if chosen.untrained else None
     jobs = language_jobs(dataset, models, features, seeds=seeds, device=chosen.device, batch_size=chosen.batch_size)
     try:

@@ -11,6 +11,7 @@ COMMANDS = {
     "run": ("convergence.pipeline", "run the stage scripts in order, from one YAML file"),
     "new-dataset": ("convergence.datasets.folder.template", "write a folder for data of your own, with an example in it"),
     "make-miniature": ("convergence.datasets.miniature.command", "write small datasets with planted truth, in the real formats"),
+    "plant-features": ("convergence.plant_features", "write features with planted truth for a miniature dataset"),
     "images92": ("convergence.images92", "the whole analysis on 92 real images (Kriegeskorte et al. 2008)"),
     "figures": ("convergence.plotting.figures", "execute the notebooks and write their figures"),
     "describe-derivatives": ("convergence.storage.describe", "write derivatives/README.md from the tables' schemas"),

@@ -50,3 +50,21 @@ def write_seven_pictures(root):
         Image.fromarray(blocks).resize((48 + k, 40), Image.Resampling.NEAREST).convert(mode).save(dataset.path(image))
     pandas.Series(CAPTIONS, index=pandas.Index(IDS, name="seven_id"), name="caption").sort_index().to_csv(root / "captions.csv")
     return dataset
+
+
+class ManyPictures(Dataset):
+    """`n` little pictures that need no files, numbered backwards in threes; `read` lists those that were asked for."""
+    name, image_key = "many", "many_id"
+    trials = atlas = None
+
+    def __init__(self, n, size=16):
+        super().__init__(".")
+        self.n, self.size, self.read = n, size, []
+
+    @property
+    def images(self):
+        return pandas.DataFrame(index=pandas.Index(range(3 * self.n, 0, -3), name="many_id"))
+
+    def image(self, image):
+        self.read.append(image)
+        return Image.fromarray(np.random.default_rng(image).integers(0, 255, (self.size, self.size, 3), np.uint8))

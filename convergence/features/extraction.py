@@ -11,31 +11,39 @@ same options. This module is light, so that what is done is known before torch i
 import re
 from pathlib import Path
 
+from convergence.features.adapters import adapter_file, is_adapter
+from convergence.features.entries import entry_of
 from convergence.features.store import FOLDERS
+from convergence.storage.outputs import fingerprint
 
 # Names in timm of networks whose blocks pass a class token on; the network itself is asked again when it is loaded.
 _CLASS_TOKEN = ("vit_", "deit", "beit", "eva", "flexivit")
 _WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
 
 
-def vision_jobs(dataset, models, features, *, pool="auto", seeds=None, weights=None, device="auto", batch_size=32, workers=2):
+def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=None, weights=None, device="auto", batch_size="auto",
+                workers=2, skip_bad=False):
     """Who writes <features>/<dataset>/all/<model>_pool-<pool>.h5, or all-untrained/<model>_pool-<pool>-untrained-seed<seed>.h5.
 
     Parameters
     ----------
     dataset : Dataset
-    models : list of str
-        "efficientnet_lite0", or names of timm.
+    models : list of str, mapping or Entry
+        "efficientnet_lite0", names of timm, "torchvision:<model>", "<module>:<function>", or entries that say more (entries.py).
     features : path
     pool : {"auto", "cls", "avg"}
         The class token, or the mean over positions; auto: the class token of networks that timm calls vit_*, deit*, beit*, eva*
         or flexivit*.
+    dtype : {"auto", "float32", "bfloat16", "float16"}
+        Type of the computation and of the file; auto: float32.
     seeds : list of int, optional
-        Random weights, once per seed; default: trained weights.
+        Random weights, once per seed; default: trained weights (seed 0 of entries that are not pretrained).
     weights : path, optional
         Weights of one model, or a folder with <model>.safetensors (.pth, .pt, .bin) of each, instead of the hub's.
     device, batch_size, workers
-        Where, how many pictures at a time, how many threads decode them. They do not decide the result.
+        Where, how many pictures at a time (auto: fewer when memory runs out), how many threads decode them. They do not decide the result.
+    skip_bad : bool
+        Whether pictures that cannot be read are left out of the file, which says so.
 
     Returns
     -------
@@ -54,44 +62,54 @@ def vision_jobs(dataset, models, features, *, pool="auto", seeds=None, weights=N
                          "<model>.safetensors of each")
     pictures = _existing(dataset.stimulus_files(), f"the pictures of {dataset.name}")
     jobs = []
-    for model in models:
+    for entry in map(entry_of, models):
+        model = entry.name
         pooled = pool_of(model) if pool == "auto" else pool
-        for seed in [None] if seeds is None else seeds:
-            file = None if seed is not None else _vision_weights(model, weights)
+        said = {key: value for key, value in (("revision", entry.revision), ("kwargs", entry.kwargs), ("skip_bad", skip_bad)) if value}
+        for seed in _seeds(entry, seeds):
+            file = None if seed is not None else _vision_weights(entry, weights)
+            output = _path(features, dataset, f"{plain_name(model)}_pool-{pooled}", seed)
+            inputs = (*pictures, *([file] if file else []), *([adapter_file(model)] if is_adapter(model) else []))
             jobs.append(dict(
-                name=_name(model, seed), output=_path(features, dataset, f"{_plain(model)}_pool-{pooled}", seed),
-                function=extract_vision, options={"model": model, "pool": pooled, "seed": seed},
-                inputs=(*pictures, *([file] if file else [])),
-                places={"dataset": dataset, "weights": file, "device": device, "batch_size": batch_size, "workers": workers}))
+                name=_name(model, seed), output=output, function=extract_vision, inputs=inputs,
+                options={"model": model, "pool": pooled, "dtype": dtype, "seed": seed, **said},
+                places={"dataset": dataset, "weights": file, "device": device, "batch_size": batch_size, "workers": workers,
+                        "work": output.with_name(f".{output.name}.shards"), "inputs": inputs}))
     return _distinct(jobs)
 
 
 def language_jobs(dataset, models, features, *, seeds=None, device="auto", batch_size=32):
     """Who writes <features>/<dataset>/all/<org>_<model>_pool-avg_prompt-coco.h5 (random weights: as in `vision_jobs`).
 
-    models: "minilm", names of the Hugging Face hub, or folders. The other parameters, and what is returned and raised, are those
-    of `vision_jobs`.
+    models: "minilm", names of the Hugging Face hub, folders, or entries with name, local_path and pretrained. The other parameters,
+    and what is returned and raised, are those of `vision_jobs`.
     """
     dataset.captions                            # not there: one clear error instead of one per model
     captions = _existing(dataset.caption_files(), f"the captions of {dataset.name}")
     jobs = []
-    for model in models:
-        name, folder = language_source(model)
-        for seed in [None] if seeds is None else seeds:
+    for entry in map(entry_of, models):
+        if entry.revision or entry.kwargs:
+            raise ValueError(f"models: {entry.name}: revision and kwargs are for vision networks; a language network of another "
+                             "revision is a folder: give it as local_path")
+        name, folder = (entry.name, Path(entry.local_path)) if entry.local_path else language_source(entry.name)
+        for seed in _seeds(entry, seeds):
             jobs.append(dict(
-                name=_name(name, seed), output=_path(features, dataset, f"{_plain(name)}_pool-avg_prompt-coco", seed),
+                name=_name(name, seed), output=_path(features, dataset, f"{plain_name(name)}_pool-avg_prompt-coco", seed),
                 function=extract_language, options={"model": name, "seed": seed},
                 inputs=(*captions, *([folder] if folder else [])),
                 places={"dataset": dataset, "folder": folder, "device": device, "batch_size": batch_size}))
     return _distinct(jobs)
 
 
-def extract_vision(model, pool, seed, *, dataset, weights, device, batch_size, workers):
+def extract_vision(model, pool, dtype, seed, *, dataset, weights, device, batch_size, workers, work, inputs, revision=None, kwargs=None,
+                   skip_bad=False):
     """One job of `vision_jobs`: returns the function that writes the file at a path."""
     from convergence.features import vision
 
-    network = vision.load_network(model, seed=seed, weights=weights)
-    return lambda path: vision.write(path, dataset, network, pool=pool, device=device, batch_size=batch_size, workers=workers)
+    network = vision.load_network(model, seed=seed, weights=weights, revision=revision, **(kwargs or {}))
+    known = {"/".join(Path(path).parts[-3:]): fingerprint(path) for path in inputs}
+    return lambda path: vision.write(path, dataset, network, pool=pool, dtype=dtype, device=device, batch_size=batch_size, workers=workers,
+                                     work=work, inputs=known, skip_bad=skip_bad)
 
 
 def extract_language(model, seed, *, dataset, folder, device, batch_size):
@@ -105,23 +123,6 @@ def extract_language(model, seed, *, dataset, folder, device, batch_size):
 def pool_of(model):
     """"cls" for networks that timm names like vision transformers with a class token, else "avg"."""
     return "cls" if model.startswith(_CLASS_TOKEN) else "avg"
-
-
-def read_models(path, modality):
-    """The names listed under "vision" or "language" in a YAML file.
-
-    Raises
-    ------
-    ValueError
-        The file has another structure.
-    """
-    import yaml
-
-    listed = yaml.safe_load(Path(path).read_text())
-    names = listed.get(modality) if isinstance(listed, dict) else None
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{path}: expected a list of model names under {modality!r}, found {names!r}")
-    return names
 
 
 def efficientnet_file():
@@ -143,16 +144,31 @@ def language_source(model):
     return (folder.resolve().name, folder) if folder.is_dir() else (model, None)
 
 
-def _vision_weights(model, weights):
+def plain_name(model):
+    """A network's name in the names of files: slashes and the like become underscores, an adapter's file its stem."""
+    if is_adapter(model):
+        place, _, function = model.rpartition(":")
+        model = f"{Path(place).stem if place.endswith('.py') else place}_{function}"
+    return re.sub(r"[/:\\\s]+", "_", model)
+
+
+def _seeds(entry, seeds):
+    if seeds is not None:
+        return seeds
+    return [None] if entry.pretrained else [0]
+
+
+def _vision_weights(entry, weights):
     """The file with the weights of a model, or None where they come from the hub."""
+    model, weights = entry.name, entry.local_path or weights
     if weights is None:
-        return efficientnet_file() if model == "efficientnet_lite0" else None
+        return efficientnet_file() if model == "efficientnet_lite0" and entry.revision is None else None
     weights = Path(weights)
-    candidates = [weights / f"{_plain(model)}{suffix}" for suffix in _WEIGHT_FILES] if weights.is_dir() else [weights]
+    candidates = [weights / f"{plain_name(model)}{suffix}" for suffix in _WEIGHT_FILES] if weights.is_dir() else [weights]
     found = [path for path in candidates if path.exists()]
     if not found:
         raise FileNotFoundError(f"weights of {model}: none of {', '.join(map(str, candidates))} exists; put one there, "
-                                "or leave out --weights to use the hub's")
+                                "or leave out --weights (in models.yml: local_path) to use the hub's")
     return found[0]
 
 
@@ -167,10 +183,6 @@ def _existing(paths, what):
 def _path(features, dataset, stem, seed):
     stem = stem if seed is None else f"{stem}-untrained-seed{seed}"
     return Path(features) / dataset.name / FOLDERS[seed is not None] / f"{stem}.h5"
-
-
-def _plain(model):
-    return re.sub(r"[/:\\\s]+", "_", model)
 
 
 def _name(model, seed):

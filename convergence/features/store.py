@@ -277,10 +277,10 @@ def _check(name, ids, attributes, storage):
 
 
 def _without_row(faults, n, known):
-    shown = "; ".join(f"{known['id_name']} {image}: {reason}" for image, reason in list(faults.items())[:10])
+    shown = "; ".join(list(faults.values())[:10])
     more = f"; ... ({len(faults)} in all)" if len(faults) > 10 else ""
-    return (f"{len(faults)} of {n} images of the dataset {known['dataset']!r} cannot be read: {shown}{more}. The other {n - len(faults)} are extracted "
-            "and kept: mend those and run again, or leave them out of the file with --skip-bad")
+    return (f"{len(faults)} of {n} images of the dataset {known['dataset']!r} have no activations: {shown}{more}. The other {n - len(faults)} are "
+            "extracted: --skip-bad writes their file without computing them again; or mend those images and run again")
 
 
 def _info(path):

@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from convergence.features import vision
 from convergence.features.efficientnet_lite import timm_names
 from convergence.features.extraction import efficientnet_file, pool_of
+from convergence.features.forward import Forward
+from convergence.features.pictures import BatchSize
 from convergence.features.store import open_features
 
 
@@ -134,7 +136,7 @@ class Odd(torch.nn.Module):
 
 def odd_layer(*arguments, **options):
     network = vision.Network("odd", "odd", Odd(*arguments, **options), None, {}, ["stage"], "", 0)
-    return next(vision.activations(network, [torch.zeros(2, 3, 8, 8)], pool="avg", device="cpu"))[0]
+    return Forward(network, pool="avg", device="cpu", size=BatchSize())(torch.zeros(2, 3, 8, 8))[0]
 
 
 def test_a_layer_that_is_not_understood_is_refused():
@@ -142,7 +144,7 @@ def test_a_layer_that_is_not_understood_is_refused():
     with pytest.raises(ValueError, match=r"model 'odd': layer stage gives \(2, 4, 5, 6\); none of its axes is as wide as timm "
                                          r"says"):
         odd_layer(7)
-    with pytest.raises(ValueError, match="layer stage gives a tuple; expected a map .* or tokens"):
+    with pytest.raises(ValueError, match="layer stage gives a tuple; expected a map .*, tokens .* or units"):
         odd_layer(4, give=lambda x: (x, x))
     with pytest.raises(ValueError, match="the layers stage gave no output"):
         odd_layer(4, called=False)
@@ -153,22 +155,6 @@ def test_a_layer_that_is_not_understood_is_refused():
 def test_a_network_without_class_token_says_so(seven, tmp_path):
     with pytest.raises(ValueError, match=r"layer blocks\.0 has no class token \(output \(7, 4, 192\)\); use --pool avg"):
         vision.write(tmp_path / "a.h5", seven, small(class_token=False, global_pool="avg"), pool="cls", device="cpu")
-
-
-def test_pictures_of_every_mode_are_rgb(seven):
-    for image in IDS:
-        assert vision.read_rgb(seven, image).mode == "RGB"
-    grey = np.asarray(Image.open(seven.path(2)))
-    np.testing.assert_array_equal(np.asarray(vision.read_rgb(seven, 2)), np.repeat(grey[..., None], 3, axis=2))
-    palette = Image.open(seven.path(31))
-    colours = np.array(palette.getpalette()).reshape(-1, 3)[np.asarray(palette)]
-    np.testing.assert_array_equal(np.asarray(vision.read_rgb(seven, 31)), colours)
-
-
-def test_a_corrupt_picture_is_named(seven, tmp_path):
-    seven.path(14).write_bytes(seven.path(14).read_bytes()[:150])
-    with pytest.raises(ValueError, match=r"the picture of seven_id 14 \(dataset 'seven'\) cannot be read: .*; replace that file"):
-        vision.write(tmp_path / "a.h5", seven, small(), pool="cls", device="cpu", batch_size=2)
 
 
 def test_random_weights_follow_their_seed_and_leave_the_generator_alone():
@@ -188,8 +174,8 @@ def test_weights_from_a_file(tmp_path):
         network = vision.load_network("vit_tiny_patch16_224", weights=tmp_path / file, img_size=32, depth=2)
         torch.testing.assert_close(weights_of(network), state, rtol=0, atol=0)
         assert network.revision == file and network.seed is None
-    with pytest.raises(ValueError, match=r"toy\.pth does not fit the model 'vit_tiny_patch16_224', expected timm's own state "
-                                         r"dict of it: .*blocks\.2"):
+    with pytest.raises(ValueError, match=r"toy\.pth does not fit the model 'vit_tiny_patch16_224', expected the state "
+                                         r"dict of that network: .*blocks\.2"):
         vision.load_network("vit_tiny_patch16_224", weights=tmp_path / "toy.pth", img_size=32, depth=3)
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from convergence.datasets.base import TRIAL_COLUMNS, Dataset
 from convergence.storage.paths import dataset_root
+from convergence.storage.pictures import rgb
 
 TRIALS, ATLAS, IMAGES = "trials.csv", "atlas.csv", "images.csv"
 REQUIRED = {TRIALS: ("subject", "session", "image", "repetition"), ATLAS: ("roi", "name"), IMAGES: ("image",)}
@@ -84,7 +85,7 @@ class Folder(Dataset):
         return self.images["caption"]
 
     def image(self, image):
-        from PIL import Image, ImageOps
+        from PIL import Image
         if "file" not in self.images:
             raise ValueError(f"dataset {self.name!r} has no pictures; add a column file to {self.root / IMAGES}")
         if image not in self.images.index:
@@ -92,7 +93,7 @@ class Folder(Dataset):
         path = self.root / self.images.loc[image, "file"]
         if not path.exists():
             raise FileNotFoundError(f"{path} is not there; {self.root / IMAGES} names it as the picture of image {image}")
-        return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+        return rgb(Image.open(path))
 
     def stimulus_files(self):
         return (self.root / IMAGES, *([self.root / "images"] if (self.root / "images").is_dir() else []))

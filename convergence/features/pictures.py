@@ -1,0 +1,98 @@
+"""Pictures on their way into a network: read, prepared on threads, stacked in batches that shrink when memory runs out.
+
+    size = BatchSize("auto")
+    for stack, faults in stacks(dataset, transform, ids, size, row=0): ...      # faults: {image: why it cannot be read}
+"""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import torch
+
+from convergence.features.shards import rows_left
+from convergence.storage.pictures import rgb
+
+START = 32
+
+
+class BatchSize:
+    """How many pictures go through a network at a time: a fixed number, or "auto", 32 to begin with and fewer when memory runs out.
+
+    Attributes
+    ----------
+    n : int
+    auto : bool
+    """
+
+    def __init__(self, given="auto"):
+        self.auto = given == "auto"
+        if not self.auto and not (str(given).isdigit() and int(given) > 0):
+            raise ValueError(f"batch size: {given!r} is neither 'auto' nor a whole number above 0")
+        self.n = START if self.auto else int(given)
+
+    def halve(self, tried, error):
+        """After `tried` pictures were too many; a ValueError where fewer are not possible or not wanted."""
+        if not self.auto or tried == 1:
+            hint = "use a smaller network, --dtype bfloat16, or another device" if tried == 1 else "use --batch-size auto, or fewer"
+            raise ValueError(f"out of memory with {tried} pictures at a time ({' '.join(str(error).split())[:150]}); {hint}") from error
+        self.n = max(1, tried // 2)
+
+
+def stacks(dataset, transform, ids, size, *, row=0, workers=2):
+    """Yield (stack, faults) of successive images: (b, 3, height, width), None without any, and why pictures have no row.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    transform : callable
+        RGB PIL image -> (3, height, width) tensor.
+    ids : sequence of int
+    size : BatchSize
+        Asked before every batch.
+    row : int
+        Number of the first of these images among all: batches end where shards end.
+    workers : int
+        Threads that read and prepare the next pictures meanwhile.
+    """
+    prepared, left = _prepared(dataset, transform, ids, workers, ahead=2 * size.n), len(ids)
+    while left:
+        taken = list(islice(prepared, min(size.n, rows_left(row), left)))
+        row, left = row + len(taken), left - len(taken)
+        faults = {image: reason for image, _, reason in taken if reason}
+        tensors = [tensor for _, tensor, reason in taken if not reason]
+        yield torch.stack(tensors) if tensors else None, faults
+
+
+def read_rgb(dataset, image):
+    """The picture of an image number as an RGB PIL image (storage/pictures.py).
+
+    Raises
+    ------
+    ValueError
+        It cannot be read; names the image.
+    """
+    from PIL import Image
+
+    try:
+        return rgb(dataset.image(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the picture of {dataset.image_key} {image} cannot be read: {error}") from error
+
+
+def _prepared(dataset, transform, ids, workers, ahead):
+    """Yield (image, tensor, "") or (image, None, why it cannot be read), in order."""
+    def prepare(image):
+        try:
+            picture = read_rgb(dataset, image)
+        except ValueError as error:
+            return image, None, str(error)
+        return image, transform(picture), ""
+
+    following, waiting = iter([int(image) for image in ids]), deque()
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        while True:
+            waiting.extend(pool.submit(prepare, image) for image in islice(following, ahead - len(waiting)))
+            if not waiting:
+                return
+            yield waiting.popleft().result()

@@ -1,0 +1,84 @@
+"""Planted feature files: written once, with the store's attributes, and their known peak layers are found for simulated brains."""
+
+import importlib
+import runpy
+
+import numpy as np
+import pytest
+
+from convergence import compute_rdm, rsa
+from convergence.datasets.miniature.nsd_plan import latents_of
+from convergence.datasets.miniature.planted_features import LANGUAGE, PLACES, VISION, peak_layers
+from convergence.datasets.miniature.responses import draw_drift, simulate, stream
+from convergence.features.store import list_features, open_features
+
+SEED, N_SUBJECTS, N_SHOWN, N_VOXELS = 0, 4, 100, 24
+
+
+@pytest.fixture(scope="module")
+def planted(miniature, checkout, tmp_path_factory):
+    """(features, derivatives) after the command, for the miniature NSD after its indexes were built."""
+    folder = tmp_path_factory.mktemp("planted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVERGENCE_WORK", str(folder / "work"))
+        index = runpy.run_path(str(checkout / "1_dataset_preparation" / "2_build_indexes.py"))["main"]
+        assert index(["--root", str(miniature / "nsd"), "--derivatives", str(folder / "derivatives")]) == 0
+        yield plant_twice(miniature / "nsd", folder)
+
+
+def plant_twice(root, folder):
+    main = importlib.import_module("convergence.plant_features").main
+    arguments = ["--root", str(root), "--features", str(folder / "features"), "--derivatives", str(folder / "derivatives")]
+    assert main(arguments) == 0
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert main(arguments) == 0
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
+    return folder / "features", folder / "derivatives"
+
+
+@pytest.fixture(scope="module")
+def brains():
+    """{latent: (n_subjects, n_pairs)} RDMs of simulated parcels that follow it, snr 3, for the first images; three repetitions averaged."""
+    latents, drift = latents_of(SEED), draw_drift(60, 5, stream(SEED, "drift"))
+    shown = np.tile(np.arange(N_SHOWN), 3)
+    rdms = {}
+    for latent in PLACES:
+        responses = [simulate(drift, N_VOXELS, stream(SEED, "planted test", latent, subject), signal=latents[latent][shown], snr=3.0)
+                     for subject in range(N_SUBJECTS)]
+        rdms[latent] = compute_rdm(np.stack(responses).reshape(N_SUBJECTS, 3, N_SHOWN, N_VOXELS).mean(1))
+    return rdms
+
+
+def curves(path, brains):
+    """{latent: (n_layers,)}: mean r over subjects."""
+    with open_features(path, "nsd") as file:
+        layers = np.stack([compute_rdm(file.layer(index, np.arange(N_SHOWN))) for index in range(file.n_layers)])
+    return {latent: rsa(rdms, layers).mean(0) for latent, rdms in brains.items()}
+
+
+def test_files_say_what_they_are(planted):
+    names = [path.stem for path in list_features(planted[0], "nsd")]
+    assert names == sorted([*VISION, *LANGUAGE]) + ["planted_pixels_4x64-untrained-seed0"]
+    for name, (n_layers, n_units) in {**VISION, **LANGUAGE}.items():
+        with open_features(planted[0] / "nsd" / "all" / f"{name}.h5", "nsd") as file:
+            assert file.dims() == [n_units] * n_layers and len(file.ids) == 280
+            assert file.attributes["modality"] == ("vision" if name in VISION else "language") and not file.attributes["untrained"]
+    assert len((planted[1] / "metadata" / "models-info.csv").read_text().splitlines()) == 7
+
+
+@pytest.mark.parametrize("name", VISION)
+def test_known_peak_layers_are_found(planted, brains, name):
+    expected = peak_layers(name)
+    found = {latent: int(curve.argmax()) for latent, curve in curves(planted[0] / "nsd" / "all" / f"{name}.h5", brains).items()}
+    print(f"\n{name}: planted {expected}, found {found}")
+    assert expected["low"] < expected["scene"] < expected["social"]
+    for latent, layer in expected.items():                                  # `scene` lies between two layers of equal share
+        assert abs(found[latent] - layer) <= max(1, 0.1 * (VISION[name][0] - 1)), latent
+    assert found["low"] < found["scene"] < found["social"]
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_language_carries_social_alone(planted, brains, name):
+    found = curves(planted[0] / "nsd" / "all" / f"{name}.h5", brains)
+    assert found["social"][1:].min() > 0.3 and abs(found["social"][0]) < 0.1
+    assert max(np.abs(found["low"]).max(), np.abs(found["scene"]).max()) < 0.1
