@@ -3,7 +3,9 @@
 import difflib
 import importlib
 
-_READERS = {"nsd": "nsd.NSD", "images92": "images92.Images92", "folder": "folder.Folder", "things": "things.Things"}
+_READERS = {"nsd": "nsd.NSD", "images92": "images92.Images92", "folder": "folder.Folder", "things": "things.Things",
+            "bold5000": "bold5000.Bold5000", "bold5000-coco": "bold5000.Bold5000Coco",
+            "bold5000-imagenet": "bold5000.Bold5000ImageNet", "bold5000-scenes": "bold5000.Bold5000Scenes"}
 
 
 def open_dataset(name, root=None):

@@ -1,6 +1,6 @@
 """BOLD5000, release 2 (Chang et al. 2019): four people, 4,916 pictures from COCO, ImageNet and scenes.
 
-reader.py         the Dataset: "bold5000", and one for each source of pictures: "bold5000-coco", "bold5000-imagenet", "bold5000-scenes"
+reader.py         the Dataset "bold5000", and one for each source: "bold5000-coco", "bold5000-imagenet", "bold5000-scenes"
 files.py          where its files lie, and under which spellings
 index.py          tables of trials and pictures, from lists that must agree with each other and with the betas
 volumes.py        NIfTI files, read to their checksum

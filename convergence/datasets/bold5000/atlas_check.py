@@ -1,13 +1,13 @@
-"""The parcels in a subject's space: one label volume on the grid of the betas, which somebody has made with a registration. It is tested.
+"""The parcels in a subject's space: one label volume on the grid of the betas, made by some registration, and tested here.
 
-    labels = checked_labels(root, work, subject, n_areas)       (x, y, z) uint16: 0, 1 .. n_areas left, n_areas + 1 .. 2 n_areas right
+    labels = checked_labels(root, work, subject, n_areas)   (x, y, z) uint16: 1 .. n_areas left, n_areas + 1 .. 2 n_areas right
 
-Four tests, each a ValueError with the numbers: the grid of the brain mask; labels as an atlas has them; left labels left of the right
-ones, area by area, in the orientation that the atlas' own header states (the betas' header states none); labels inside the brain
-mask, and better so than their mirror image, which a volume whose data and header were flipped together would not be.
+Four tests, each a ValueError with the numbers: the grid of the brain mask; labels as an atlas has them; left labels left of the
+right ones, area by area, in the orientation that the atlas' own header states (the betas' header states none); labels inside
+the brain mask, and better so than their mirror image, which a volume whose data and header were flipped together would not be.
 
-Accepted forms, told apart by the labels: 1 .. 2 n_areas; 1 .. n_areas left and 200 + area right; 1 .. n_areas on both sides with a
-volume of hemispheres beside it (files.hemispheres_file).
+Accepted forms, told apart by the labels: 1 .. 2 n_areas; 1 .. n_areas left and 200 + area right; 1 .. n_areas on both sides
+with a volume of hemispheres beside it (files.hemispheres_file).
 """
 
 import numpy as np
@@ -46,7 +46,8 @@ def checked_labels(root, work, subject, n_areas):
         raise FileNotFoundError(f"{path} is not there; 1_dataset_preparation/warp_atlas.sh makes it from the atlas in MNI space")
     atlas, mask = read_labels(path), read_labels(files.brain_mask_file(root, subject)).values
     if atlas.values.shape != mask.shape:
-        raise ValueError(f"{path} has {by(atlas.values.shape)} voxels; expected {by(mask.shape)} as in the brain mask of CSI{subject}; {_MAKE}")
+        raise ValueError(f"{path} has {by(atlas.values.shape)} voxels; expected {by(mask.shape)} as in the brain mask of "
+                         f"CSI{subject}; {_MAKE}")
     labels = _both_sides(path, atlas.values, n_areas, files.hemispheres_file(root, work, subject))
     _check_sides(path, labels, atlas, n_areas)
     _check_mask(path, labels, mask)
@@ -80,29 +81,36 @@ def _both_sides(path, values, n_areas, hemispheres):
         return np.where(values > _RIGHT_OFFSET, values - _RIGHT_OFFSET + n_areas, values).astype(np.uint16)
     strange = sorted(set(found.tolist()) - double)
     some = f"{len(strange)} others, such as {strange[:3]}" if strange else "none of one of the hemispheres"
-    raise ValueError(f"{path} holds {found.size} labels from {min(found, default=0)} to {max(found, default=0)}; expected 1 to {n_areas} (left) and "
-                     f"{n_areas + 1} to {2 * n_areas} or {_RIGHT_OFFSET + 1} to {_RIGHT_OFFSET + n_areas} (right), found {some}; {_MAKE}")
+    raise ValueError(f"{path} holds {found.size} labels from {min(found, default=0)} to {max(found, default=0)}; expected 1 to "
+                     f"{n_areas} (left) and "
+                     f"{n_areas + 1} to {2 * n_areas} or {_RIGHT_OFFSET + 1} to {_RIGHT_OFFSET + n_areas} (right), found {some}; "
+                     f"{_MAKE}")
 
 
 def _with_hemispheres(path, values, n_areas, hemispheres):
     if not hemispheres.exists():
-        raise ValueError(f"{path} holds the labels 1 to {values.max()} only, the same on both sides; put a volume with 1 in the left and 2 in the "
-                         f"right hemisphere beside it as {hemispheres.name} (warp_atlas.sh --hemispheres), or use an atlas with labels "
+        raise ValueError(f"{path} holds the labels 1 to {values.max()} only, the same on both sides; put a volume with 1 in the "
+                         f"left and 2 in the "
+                         f"right hemisphere beside it as {hemispheres.name} (warp_atlas.sh --hemispheres), or use an atlas with "
+                         f"labels "
                          f"1 to {2 * n_areas}")
     sides = read_labels(hemispheres).values
     if sides.shape != values.shape or set(np.unique(sides).tolist()) - {0, 1, 2}:
-        raise ValueError(f"{hemispheres} has {by(sides.shape)} voxels and values {np.unique(sides)[:5].tolist()}; expected 0, 1 (left) and 2 (right) on "
-                         f"the grid {by(values.shape)} of {path.name}")
+        raise ValueError(f"{hemispheres} has {by(sides.shape)} voxels and values {np.unique(sides)[:5].tolist()}; expected 0, 1 "
+                         f"(left) and 2 "
+                         f"(right) on the grid {by(values.shape)} of {path.name}")
     without = np.count_nonzero((values > 0) & (sides == 0))
     if without:
-        raise ValueError(f"{hemispheres} has neither 1 nor 2 in {without} of {np.count_nonzero(values)} labelled voxels of {path.name}; "
+        raise ValueError(f"{hemispheres} has neither 1 nor 2 in {without} of {np.count_nonzero(values)} labelled voxels of "
+                         f"{path.name}; "
                          "every labelled voxel needs a hemisphere")
     return np.where((values > 0) & (sides == 2), values + n_areas, values).astype(np.uint16)
 
 
 def _check_sides(path, labels, atlas, n_areas):
     if not atlas.oriented:
-        raise ValueError(f"{path} has no orientation in its header (qform and sform codes are 0), so that left and right cannot be told apart; "
+        raise ValueError(f"{path} has no orientation in its header (qform and sform codes are 0), so that left and right cannot "
+                         f"be told apart; "
                          f"{_MAKE} and with an orientation of its own, such as the mean functional volume")
     middles, present = centroids(labels, atlas.affine)
     x_of = dict(zip(present.tolist(), middles[:, 0].tolist()))
@@ -111,8 +119,10 @@ def _check_sides(path, labels, atlas, n_areas):
     left, right = (middles[side, 0].mean() for side in (present <= n_areas, present > n_areas))
     if len(swapped) > MOST_SWAPPED * len(both) or left >= right:
         what = "is mirrored" if len(swapped) > len(both) / 2 else "mixes left and right"
-        raise ValueError(f"{path} {what}: the middle of the left labels (1 to {n_areas}) is at x = {left:.1f} mm, that of the right at {right:.1f} mm, and "
-                         f"{len(swapped)} of {len(both)} areas lie further right in the left hemisphere than in the right; expected left at smaller "
+        raise ValueError(f"{path} {what}: the middle of the left labels (1 to {n_areas}) is at x = {left:.1f} mm, that of the "
+                         f"right at {right:.1f} "
+                         f"mm, and {len(swapped)} of {len(both)} areas lie further right in the left hemisphere than in the "
+                         f"right; expected left at smaller "
                          f"x and at most {MOST_SWAPPED:.0%} of areas; {_MAKE}")
 
 
@@ -120,8 +130,10 @@ def _check_mask(path, labels, mask):
     labelled = labels > 0
     inside, mirrored = (np.count_nonzero(mask[volume] > 0) / np.count_nonzero(labelled) for volume in (labelled, labelled[::-1]))
     if mirrored - inside > LESS_THAN_MIRRORED:
-        raise ValueError(f"{path} seems mirrored: {inside:.1%} of its labelled voxels lie in the brain mask, of its left-right mirror image "
+        raise ValueError(f"{path} seems mirrored: {inside:.1%} of its labelled voxels lie in the brain mask, of its left-right "
+                         f"mirror image "
                          f"{mirrored:.1%}; was it or its reference reoriented (fslreorient2std)? {_MAKE}")
     if inside < LEAST_INSIDE:
-        raise ValueError(f"{path}: {inside:.1%} of its labelled voxels lie in the brain mask, expected at least {LEAST_INSIDE:.0%}; look at the "
+        raise ValueError(f"{path}: {inside:.1%} of its labelled voxels lie in the brain mask, expected at least "
+                         f"{LEAST_INSIDE:.0%}; look at the "
                          f"registration, and {_MAKE}")

@@ -1,14 +1,15 @@
-"""Where BOLD5000's files lie: names below the dataset's folder for what was downloaded, below its work folder for what stage 1 makes.
+"""Where BOLD5000's files lie: below the dataset's folder what was downloaded, below its work folder what stage 1 makes.
 
-downloaded   CSI1_imgnames.txt, CSI1_brainmask.nii.gz, CSI1_GLMbetas-TYPED-FITHRF-GLMDENOISE-RR_ses-01.nii.gz, ... in the dataset's
-             folder or in one folder below it
+downloaded   CSI1_imgnames.txt, CSI1_brainmask.nii.gz, CSI1_GLMbetas-TYPED-FITHRF-GLMDENOISE-RR_ses-01.nii.gz, ... in the
+             dataset's folder or in one folder below it
              bold5000_stimuli/Scene_Stimuli/Presented_Stimuli/{COCO,ImageNet,Scene}/ (the archive calls it BOLD5000_Stimuli)
              bold5000_stimuli/Stimuli_Presentation_Lists/CSI1/CSI1_sess01/..._run01.txt, ...
 input        preprocessed/atlas/subj-01_HCP_atlas_func_360.nii.gz (warp_atlas.sh makes it; in the dataset's or the work folder)
 made         preprocessed/images.{csv,parquet}, preprocessed/stimulus_index.{csv,parquet},
              preprocessed/betas/sub-1/{sub-1_hcpmmp_roi1_D.npy, ..., rows_D.npy, manifest.json}, preprocessed/betas/sub-1.json
 
-Which subjects, sessions and runs there are is read off the disk. The misspelt "TYBE" of the published names is accepted beside "TYPE".
+Which subjects, sessions and runs there are is read off the disk. The misspelt "TYBE" of the published names is accepted beside
+"TYPE".
 """
 
 import re
@@ -101,7 +102,7 @@ def atlas_file(root, work, subject):
 
 
 def hemispheres_file(root, work, subject):
-    """Optional: 1 in voxels of the left hemisphere, 2 in those of the right, for atlases whose labels are the same on both sides."""
+    """Optional: 1 in voxels of the left hemisphere, 2 in the right, for atlases whose labels are the same on both sides."""
     return _input(root, work, f"atlas/subj-{subject:02d}_hemispheres_func.nii.gz")
 
 

@@ -4,12 +4,13 @@
     presentation lists          one text file per run; their lines, session after session, must be the same pictures
     betas                       every session on the disk must have as many volumes as the lists of its runs have lines
 
-    trials (stimulus_index)     one row per trial; subject_index, session_index and run_index count from 0, session, run and repetition from 1
-    images                      one row per picture, in the order of its first showing: bold_position 0, 1, 2, ... is the row of every
-                                feature file; bold_id is the number of the trial of that showing, which is CSI1's, who sees every picture
+    trials (stimulus_index)     one row per trial; subject_index, session_index and run_index count from 0, session, run and
+                                repetition from 1
+    images                      one row per picture, in the order of its first showing: bold_position 0, 1, 2, ... is the row of
+                                every feature file; bold_id is the trial number of that showing, which is CSI1's, who sees all
 
-A picture is known by its stem in lower case (extensions and case vary); "rep_" before a name marks a repeated showing and is taken off.
-How often a picture is repeated is irregular and differs between subjects: repetitions are numbered as they come.
+A picture is known by its stem in lower case (extensions and case vary); "rep_" before a name marks a repeated showing and is
+taken off. How often a picture is repeated is irregular and differs between subjects: repetitions are numbered as they come.
 """
 
 import re
@@ -46,7 +47,8 @@ def trial_table(subjects, volumes=None, *, root):
     import pandas
 
     if 1 not in subjects:
-        raise FileNotFoundError(f"{files.image_names_file(root, 1)} is not there; pictures are numbered by the trials of CSI1, so that the "
+        raise FileNotFoundError(f"{files.image_names_file(root, 1)} is not there; pictures are numbered by the trials of CSI1, "
+                                f"so that the "
                                 "list of CSI1 is needed for every subject: download it")
     parts, faults = [], []
     for subject in subjects:
@@ -115,7 +117,8 @@ def read_names(path):
     lines = [line.strip() for line in text.rstrip().split("\n")]
     for number, line in enumerate(lines, start=1):
         if not (line.isprintable() and re.fullmatch(r"[^/\\]+\.(jpe?g|png)", line, re.IGNORECASE)):
-            raise ValueError(f"{path}: line {number} is {line!r}; expected the name of a picture, such as rep_n01930112_19568.JPEG; download it again")
+            raise ValueError(f"{path}: line {number} is {line!r}; expected the name of a picture, such as n01930112_19568.JPEG; "
+                             "download it again")
     return [line.removeprefix("rep_") for line in lines]
 
 
@@ -132,14 +135,17 @@ def read_run_lists(root, subject):
     paths = files.run_lists(root, subject)
     folder = files.stimuli_folder(root) / files.LISTS / f"CSI{subject}"
     if not paths:
-        raise FileNotFoundError(f"{folder} has no lists such as CSI{subject}_sess01/CSI{subject}_sess01_run01.txt; unpack the archive of the "
+        raise FileNotFoundError(f"{folder} has no lists such as CSI{subject}_sess01/CSI{subject}_sess01_run01.txt; unpack the "
+                                f"archive of the "
                                 "stimuli, which holds them")
     runs_of = {session: [run for s, run in paths if s == session] for session, _ in paths}
-    gaps = [f"session {session} has the runs {runs}" for session, runs in runs_of.items() if runs != list(range(1, len(runs) + 1))]
+    gaps = [f"session {session} has the runs {runs}" for session, runs in runs_of.items()
+            if runs != list(range(1, len(runs) + 1))]
     if list(runs_of) != list(range(1, len(runs_of) + 1)):
         gaps.append(f"there are the sessions {list(runs_of)}")
     if gaps:
-        raise ValueError(f"{folder}: lists are missing: {'; '.join(gaps)}; expected numbers from 1 without gaps; unpack the archive again")
+        raise ValueError(f"{folder}: lists are missing: {'; '.join(gaps)}; expected numbers from 1 without gaps; unpack the "
+                         f"archive again")
     return {key: read_names(path) for key, path in paths.items()}
 
 
@@ -158,13 +164,18 @@ def _disagreements(root, subject, names, runs, volumes):
     faults, listed = [], [name for lines in runs.values() for name in lines]
     counts = Counter(len(lines) for lines in runs.values())
     usual = max(counts.items(), key=lambda item: item[::-1])[0]
-    faults += [f"{files.run_lists(root, subject)[key]} has {len(lines)} lines, most of the {len(runs)} run lists of CSI{subject} have {usual}"
+    faults += [f"{files.run_lists(root, subject)[key]} has {len(lines)} lines, most of the {len(runs)} run lists of CSI{subject} "
+               f"have {usual}"
                for key, lines in runs.items() if len(lines) != usual]
     path = files.image_names_file(root, subject)
     differ = [k for k, (a, b) in enumerate(zip(names, listed)) if stem(a) != stem(b)]
-    where = f"; the first that differs is trial {differ[0] + 1}, {names[differ[0]]} there and {listed[differ[0]]} in the run lists" if differ else ""
+    where = ""
+    if differ:
+        first = differ[0]
+        where = f"; the first that differs is trial {first + 1}, {names[first]} there and {listed[first]} in the run lists"
     if len(names) != len(runs) * usual or len(names) != len(listed):
-        faults.append(f"{path} has {len(names)} names, the {len(runs)} run lists of CSI{subject} have {len(listed)} ({len(runs)} runs of "
+        faults.append(f"{path} has {len(names)} names, the {len(runs)} run lists of CSI{subject} have {len(listed)} ({len(runs)} "
+                      f"runs of "
                       f"{usual} are {len(runs) * usual}){where}")
     elif differ:
         faults.append(f"{path} names another picture than the run lists in {len(differ)} of {len(names)} trials{where}")
@@ -173,6 +184,7 @@ def _disagreements(root, subject, names, runs, volumes):
         lines_of[session] += len(lines)
     for file, owner, session, n_volumes in volumes:
         if owner == subject and n_volumes != lines_of[session]:
-            faults.append(f"{file} has {n_volumes} volumes, the run lists of session {session} of CSI{subject} have {lines_of[session]} lines "
+            faults.append(f"{file} has {n_volumes} volumes, the run lists of session {session} of CSI{subject} have "
+                          f"{lines_of[session]} lines "
                           f"({sum(s == session for s, _ in runs)} runs)")
     return faults

@@ -1,12 +1,12 @@
 """BOLD5000 as stage 1 prepares it: trials, pictures, captions, a response matrix per parcel.
 
-    bold = open_dataset("bold5000", root)           or "bold5000-coco", "bold5000-imagenet", "bold5000-scenes": the pictures of one source
+    bold = open_dataset("bold5000", root)           or the pictures of one source: "bold5000-coco", "-imagenet", "-scenes"
     bold.trials                                     trials of all subjects; image = bold_position; `exists` where there is data
     bold.responses(1, [1, 181], rows=[7, 3])        (2, n_voxels) float32, percent signal change: V1, left and right
 
-Tables and matrices come from 1_dataset_preparation/; only pictures are read from the downloaded files. Nothing is needed before it is
-asked for. Subjects see repeated pictures at different trials and not equally often, so that repetitions cannot be shifted against
-each other; they count from 1. The variants keep the numbers of pictures and trials of the whole.
+Tables and matrices come from 1_dataset_preparation/; only pictures are read from the downloaded files. Nothing is needed before
+it is asked for. Subjects see repeated pictures at different trials and not equally often, so that repetitions cannot be shifted
+against each other; they count from 1. The variants keep the numbers of pictures and trials of the whole.
 """
 
 from functools import cached_property
@@ -54,6 +54,12 @@ class Bold5000(Dataset):
 
         `exists` is looked up when the table is first asked for: betas of the session are there, or its rows have been extracted.
         """
+        trials = self.all_trials
+        return trials[trials["stim_source"] == self.source].reset_index(drop=True) if self.source else trials
+
+    @cached_property
+    def all_trials(self):
+        """The same of all sources: what sessions, and the rows of the matrices, consist of."""
         trials = self._checked_trials()
         trials["image"] = trials["bold_position"]
         trials["shared"] = trials.groupby("image")["subject"].transform("nunique") > 1
@@ -63,8 +69,6 @@ class Bold5000(Dataset):
             trials.loc[own, "exists"] = trials.loc[own, "session"].isin(files.beta_files(self.root, subject, self.beta_type))
             if (self.work / files.rows_file(subject, self.beta_type)).exists():
                 trials.loc[own, "exists"] |= trials.loc[own, "subject_index"].isin(self.rows(subject))
-        if self.source:
-            trials = trials[trials["stim_source"] == self.source].reset_index(drop=True)
         return trials[[*TRIAL_COLUMNS, *(column for column in trials if column not in TRIAL_COLUMNS)]]
 
     @cached_property
@@ -75,12 +79,13 @@ class Bold5000(Dataset):
 
     @cached_property
     def captions(self):
-        """One caption per picture, from captions.csv (columns bold_position or image_name, and caption), a Series indexed by bold_position."""
+        """One caption per picture, from captions.csv (columns bold_position or image_name, and caption), by bold_position."""
         import pandas
 
         path = self.work / files.CAPTIONS
         if not path.exists():
-            raise FileNotFoundError(f"{path} is not there; it holds a caption for every picture: put a table there with the columns "
+            raise FileNotFoundError(f"{path} is not there; it holds a caption for every picture: put a table there with the "
+                                    f"columns "
                                     "image_name (or bold_position) and caption")
         table = pandas.read_csv(path, dtype={"caption": str, "image_name": str}, keep_default_na=False)
         if "bold_position" not in table and "image_name" in table:
@@ -91,7 +96,8 @@ class Bold5000(Dataset):
         captions = table.drop_duplicates("bold_position").set_index("bold_position")["caption"].reindex(self.images.index)
         if captions.isna().any():
             absent = self.images.loc[captions.isna(), "image_name"]
-            raise ValueError(f"{path} has no caption for {len(absent)} of {len(captions)} pictures, such as {list(absent[:3])}; add them")
+            raise ValueError(f"{path} has no caption for {len(absent)} of {len(captions)} pictures, such as {list(absent[:3])}; "
+                             f"add them")
         return captions
 
     def image(self, image):
@@ -102,18 +108,20 @@ class Bold5000(Dataset):
             raise ValueError(f"image: {image} is not a bold_position of dataset {self.name!r}, which has {len(self.images)} from "
                              f"{self.images.index.min()} to {self.images.index.max()}")
         path = files.stimuli_folder(self.root) / Path(self.images.loc[image, "image_path"]).relative_to(files.STIMULI)
-        path = path if path.exists() else self._other_spellings.get(path.stem.lower(), path)
+        path = path if path.exists() else self._other_spellings.get(stem(path.name), path)
         if not path.exists():
             raise FileNotFoundError(f"{path} is not there; unpack the archive of BOLD5000's stimuli into {self.root}")
         try:
             with Image.open(path) as picture:
                 return picture.convert("RGB")
         except (OSError, ValueError, SyntaxError) as error:
-            raise ValueError(f"{path} cannot be read as a picture ({error}); unpack the archive of BOLD5000's stimuli again") from error
+            raise ValueError(f"{path} cannot be read as a picture ({error}); unpack the archive of BOLD5000's stimuli "
+                             f"again") from error
 
     def stimulus_files(self):
         pictures = files.stimuli_folder(self.root) / files.PICTURES
-        return (self.work / f"{files.IMAGES}.csv", *(folder for name in files.PICTURE_FOLDERS.values() if (folder := pictures / name).is_dir()))
+        return (self.work / f"{files.IMAGES}.csv", *(folder for name in files.PICTURE_FOLDERS.values()
+                                                     if (folder := pictures / name).is_dir()))
 
     def caption_files(self):
         return (self.work / files.CAPTIONS,)
@@ -128,7 +136,15 @@ class Bold5000(Dataset):
 
     def rows(self, subject):
         """(n_rows,) subject_index of every row of a subject's matrices, ascending."""
-        return self._load(self.work / files.rows_file(subject, self.beta_type), subject)
+        from convergence.datasets.bold5000.betas import read_manifest, rows_of
+
+        path = self.work / files.rows_file(subject, self.beta_type)
+        rows, types = self._load(path, subject), read_manifest(self.work, subject) or {}
+        if self.beta_type not in types or not np.array_equal(rows, rows_of(types[self.beta_type])):
+            raise ValueError(f"{path} has {rows.size} rows that are not those of {files.MANIFEST} beside it; delete "
+                             f"{path.parent} and run "
+                             f"{_SCRIPTS}/4_extract_roi_betas.py --dataset bold5000 again")
+        return rows
 
     def responses(self, subject, roi, rows=None):
         """Responses of one subject in one parcel, or in several side by side.
@@ -164,13 +180,16 @@ class Bold5000(Dataset):
     def _places(self, subject, present, rows):
         rows = np.asarray(rows)
         if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type {rows.dtype}")
+            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type "
+                             f"{rows.dtype}")
         rows = rows.astype(np.int64)
         places = np.searchsorted(present, rows).clip(max=len(present) - 1)
         absent = rows[present[places] != rows]
         if absent.size:
-            raise ValueError(f"rows: {absent.size} of {rows.size} rows of subject {subject} have no data, such as {absent[:5].tolist()}; use rows "
-                             f"where trials.exists is true, and run {_SCRIPTS}/4_extract_roi_betas.py if their sessions were downloaded since")
+            raise ValueError(f"rows: {absent.size} of {rows.size} rows of subject {subject} have no data, such as "
+                             f"{absent[:5].tolist()}; use rows "
+                             f"where trials.exists is true, and run {_SCRIPTS}/4_extract_roi_betas.py if their sessions were "
+                             f"downloaded since")
         return places
 
     def _matrix(self, subject, label, n_rows):
@@ -178,7 +197,8 @@ class Bold5000(Dataset):
         matrix = self._load(path, subject)
         if matrix.ndim != 2 or len(matrix) != n_rows or matrix.dtype != np.float32:
             raise ValueError(f"{path} is {matrix.dtype} {matrix.shape}; expected float32 ({n_rows}, n_voxels), a row for each of "
-                             f"rows_{self.beta_type}.npy beside it; delete {path.parent} and run {_SCRIPTS}/4_extract_roi_betas.py again")
+                             f"rows_{self.beta_type}.npy beside it; delete {path.parent} and run "
+                             f"{_SCRIPTS}/4_extract_roi_betas.py again")
         return matrix
 
     def _load(self, path, subject):
@@ -187,21 +207,22 @@ class Bold5000(Dataset):
             raise FileNotFoundError(f"{path} is not there; {again} makes it")
         try:
             return np.load(path, mmap_mode="r")
-        except (ValueError, OSError, EOFError) as error:
+        except Exception as error:                          # NumPy reads the header as Python code, which can fail in many ways
             raise ValueError(f"{path} is damaged ({error}); delete {path.parent} and run {again}") from error
 
     @cached_property
     def _all_images(self):
         images = self._table(files.IMAGES, IMAGE_TYPES)
         if list(images["bold_position"]) != list(range(len(images))):
-            raise ValueError(f"{self.work / files.IMAGES}.csv: bold_position must be 0 to {len(images) - 1} in order (the rows of the feature "
+            raise ValueError(f"{self.work / files.IMAGES}.csv: bold_position must be 0 to {len(images) - 1} in order (the rows "
+                             f"of the feature "
                              f"files); {_AGAIN}")
         return images.set_index("bold_position")
 
     @cached_property
     def _other_spellings(self):
-        """Pictures on the disk by their stem in lower case."""
-        return {path.stem.lower(): path for path in sorted((files.stimuli_folder(self.root) / files.PICTURES).glob("*/*"))}
+        """Pictures on the disk by their stem."""
+        return {stem(path.name): path for path in sorted((files.stimuli_folder(self.root) / files.PICTURES).glob("*/*"))}
 
     def _checked_trials(self):
         """stimulus_index.csv, after seeing that its columns follow from each other and its pictures are those of images.csv."""
@@ -211,12 +232,15 @@ class Bold5000(Dataset):
             wrong = (trials[column] != expected[column]).to_numpy()
             if wrong.any():
                 line = int(wrong.argmax())
-                raise ValueError(f"{self.work / files.TRIALS}.csv: line {line + 2} says {column} {trials[column][line]}, which does not follow from "
+                raise ValueError(f"{self.work / files.TRIALS}.csv: line {line + 2} says {column} {trials[column][line]}, which "
+                                 f"does not follow from "
                                  f"the other columns ({expected[column][line]} would); {_AGAIN}")
         named = expected.drop_duplicates("bold_position").set_index("bold_position")
         for column in ("bold_id", "image_name", "stim_source"):
             if list(named[column]) != list(images[column]):
-                raise ValueError(f"{self.work / files.TRIALS}.csv and {Path(files.IMAGES).name}.csv differ in {column}: they do not belong together; {_AGAIN}")
+                raise ValueError(f"{self.work / files.TRIALS}.csv and {Path(files.IMAGES).name}.csv differ in {column}: they do "
+                                 f"not belong "
+                                 f"together; {_AGAIN}")
         return trials
 
     def _table(self, file, types):

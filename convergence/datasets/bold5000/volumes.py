@@ -46,12 +46,15 @@ def read_labels(path):
 def check_betas(header, grid, n_trials):
     """ValueError unless a beta file holds real numbers, on a grid, in a number of volumes; None: that is not looked at."""
     if header.dtype.kind != "f":
-        raise ValueError(f"{header.path} holds values of type {header.dtype}; expected float32 (percent signal change); download it again")
+        raise ValueError(f"{header.path} holds values of type {header.dtype}; expected float32 (percent signal change); download "
+                         f"it again")
     if grid is not None and header.shape[:3] != tuple(grid):
-        raise ValueError(f"{header.path} has volumes of {by(header.shape[:3])} voxels; expected {by(grid)} as in the subject's brain mask; "
+        raise ValueError(f"{header.path} has volumes of {by(header.shape[:3])} voxels; expected {by(grid)} as in the subject's "
+                         f"brain mask; "
                          "download both again")
     if n_trials is not None and header.shape[3] != n_trials:
-        raise ValueError(f"{header.path} has {header.shape[3]} volumes; expected {n_trials}, one for each trial of the session; download "
+        raise ValueError(f"{header.path} has {header.shape[3]} volumes; expected {n_trials}, one for each trial of the session; "
+                         f"download "
                          "it again")
 
 
