@@ -1,10 +1,12 @@
 """Downloads from figshare: commands that go on where they stopped, and whether what arrived is whole. Nothing is downloaded here.
 
     commands(root, 20492835, "betas_csv: ...", only="betas_csv")     lines for a shell, to be run in any folder
-    faults(root, 20492835, deep=True)                                {path below root: message} of files that are not what they should be
+    faults(root, 20492835, deep=True)                                {path below root: message} of files that are not what they
+    should be
 
-figshare tells names, lengths and MD5 sums of an item's files in a list. The sums are not known before, so that the list is fetched first, as
-figshare-<item>.json into the dataset's folder; with it there, the commands name every file, resume (curl -C -), and compare its sum.
+figshare tells names, lengths and MD5 sums of an item's files in a list. The sums are not known before, so that the list is
+fetched first, as figshare-<item>.json into the dataset's folder; with it there, the commands name every file, resume (curl -C -),
+and compare its sum.
 """
 
 import hashlib
@@ -13,7 +15,8 @@ import shlex
 from pathlib import Path
 
 _API = "https://api.figshare.com/v2/articles/{item}/files?page_size=1000"
-_UNPACK = {".zip": "unzip -n {}", ".tar": "tar --skip-old-files -xf {}", ".tar.gz": "tar --skip-old-files -xf {}", ".tgz": "tar --skip-old-files -xf {}"}
+_UNPACK = {".zip": "unzip -n {}", ".tar": "tar --skip-old-files -xf {}", ".tar.gz": "tar --skip-old-files -xf {}",
+           ".tgz": "tar --skip-old-files -xf {}"}
 
 
 def commands(root, item, description, *, only="", into="."):
@@ -48,7 +51,10 @@ def commands(root, item, description, *, only="", into="."):
 
 
 def faults(root, item, *, deep=False, into="."):
-    """{path below root: message} of an item's files that have another length, or with `deep` another MD5 sum, than its list says. {} without a list."""
+    """{path below root: message} of an item's files that have another length, or with `deep` another MD5 sum, than its list says.
+
+    {} where the list is not there.
+    """
     found, listing = {}, list_file(root, item)
     for file in read_list(listing) if listing.exists() else []:
         path = Path(root) / into / file["name"]
@@ -77,9 +83,11 @@ def read_list(path):
     """
     try:
         return [{"name": Path(str(file["name"])).name, "size": int(file["size"]), "url": str(file["download_url"]),
-                 "md5": str(file.get("supplied_md5") or file.get("computed_md5") or "")} for file in json.loads(Path(path).read_text())]
+                 "md5": str(file.get("supplied_md5") or file.get("computed_md5") or "")}
+                for file in json.loads(Path(path).read_text())]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not figshare's list of files ({type(error).__name__}: {error}); delete it and fetch it again") from error
+        raise ValueError(f"{path} is not figshare's list of files ({type(error).__name__}: {error}); delete it and fetch it "
+                         "again") from error
 
 
 def _commands_of(file):

@@ -2,13 +2,13 @@
 
     describe(seed)                          (truth, {file: function of a path that writes it}); nothing is written here
 
-things_plan.py says who sees what, things_brains.py what is measured; here are the formats. The responses are written by pandas, as the real
-ones were, so that blocks and pickled labels are genuine; without the time that its library would put into the file.
+things_plan.py says who sees what, things_brains.py what is measured; here are the formats. The responses are written by pandas,
+as the real ones were, so that blocks and pickled labels are genuine; without the time that its library would put into the file.
 """
 
 import warnings
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache, partial, partialmethod
 from unittest import mock
 
 import numpy as np
@@ -27,14 +27,16 @@ _MASK = "brainmasks/sub-{:02d}_space-T1w_brainmask.nii.gz"
 _HIGHER_FOLDER = "stimuli/THINGS/27 higher-level categories"
 _BROKEN = ("p9-46v", "a9-46v")                      # areas whose columns have a line break in their names
 # Columns of 0 and 1, by the areas of the atlas that they mark.
-_RETINOTOPIC = {"V1": ["V1"], "V2": ["V2"], "V3": ["V3"], "hV4": ["V4"], "VO1": ["VMV1"], "VO2": ["VMV2"], "LO1 (prf)": ["LO1"], "LO2 (prf)": ["LO2"],
+_RETINOTOPIC = {"V1": ["V1"], "V2": ["V2"], "V3": ["V3"], "hV4": ["V4"], "VO1": ["VMV1"], "VO2": ["VMV2"], "LO1 (prf)": ["LO1"],
+                "LO2 (prf)": ["LO2"],
                 "TO1": ["MT"], "TO2": ["MST"], "V3b": ["V3B"], "V3a": ["V3A"]}
-_LOCALISERS = {"EBA": ["MT", "FST", "V4t"], "FFA": ["FFC", "VVC"], "OFA": ["PIT"], "STS": ["STSdp", "TPOJ1"], "PPA": ["PHA1", "PHA2", "PHA3", "VMV2"],
+_LOCALISERS = {"EBA": ["MT", "FST", "V4t"], "FFA": ["FFC", "VVC"], "OFA": ["PIT"], "STS": ["STSdp", "TPOJ1"],
+               "PPA": ["PHA1", "PHA2", "PHA3", "VMV2"],
                "RSC": ["RSC", "ProS"], "TOS": ["IPS1", "V3CD"], "LOC": ["LO1", "LO2", "LO3"]}
 _IT = ["TE1p", "TE2p", "TF", "PH"]
 
-# What an analysis must find: RSA between subjects, joined hemispheres, trials of one session paired by image and repetition; means over
-# ordered pairs of different subjects and sessions.
+# What an analysis must find: RSA between subjects, joined hemispheres, trials of one session paired by image and repetition;
+# means over ordered pairs of different subjects and sessions.
 _EXPECTED = {"clusters_above": 0.25, "nulls_within": 0.05, "rank_correlation_with_snr_above": 0.7}
 
 
@@ -55,11 +57,13 @@ def describe(seed=0, *, without=()):
         File name, relative to the dataset's folder, -> function of a path.
     """
     if without:
-        raise ValueError(f"without: {list(without)} cannot be left out of the miniature THINGS-fMRI, whose responses are one file per subject")
+        raise ValueError(f"without: {list(without)} cannot be left out of the miniature THINGS-fMRI, whose responses are one "
+                         "file per subject")
     plan, rois = draw_plan(seed), truth.plant()
     brain_of = lru_cache(maxsize=None)(lambda subject: brains.brain_of(seed, subject, list(rois)))
     writers = {files.CONCEPTS: partial(_write_text, "".join(f"{name}\n" for name in CONCEPTS)),
-               f"{_HIGHER_FOLDER}/{files.MEMBERSHIP}": partial(_write_text, _membership()), f"{_HIGHER_FOLDER}/{files.TAGS}": partial(_write_text, _tags()),
+               f"{_HIGHER_FOLDER}/{files.MEMBERSHIP}": partial(_write_text, _membership()),
+               f"{_HIGHER_FOLDER}/{files.TAGS}": partial(_write_text, _tags()),
                files.CAPTIONS: partial(_write_csv, captions(plan))}
     grey = int(np.flatnonzero(plan.images["kind"] == "unshown")[0])
     for image, path in plan.images["path"].items():
@@ -67,8 +71,10 @@ def describe(seed=0, *, without=()):
     for subject in SUBJECTS:
         writers[_MASK.format(subject)] = lambda path, subject=subject: nifti_writer(brain_of(subject).mask)(path)
         tables = {files.TRIALS_OF: partial(_write_csv, stimulus_metadata(plan, subject)),
-                  files.VOXELS: lambda path, subject=subject: _write_csv(voxel_metadata(seed, subject, brain_of(subject), rois), path),
-                  files.RESPONSES: lambda path, subject=subject: write_responses(brains.measure(plan, subject, brain_of(subject), rois), path)}
+                  files.VOXELS: lambda path,
+                  subject=subject: _write_csv(voxel_metadata(seed, subject, brain_of(subject), rois), path),
+                  files.RESPONSES: lambda path,
+                  subject=subject: write_responses(brains.measure(plan, subject, brain_of(subject), rois), path)}
         writers |= {f"{_TABLES}/sub-{subject:02d}_{kind}": write for kind, write in tables.items()}
     return _truth(plan, rois), writers
 
@@ -79,8 +85,10 @@ def stimulus_metadata(plan, subject):
 
     shown = plan.images.loc[plan.shown[subject]].reset_index()
     run = np.arange(len(shown)) // TRIALS_PER_RUN
-    return pandas.DataFrame({"trial_type": shown["kind"], "session": run // N_RUNS + 1, "run": run % N_RUNS + 1, "subject_id": subject,
-                             "trial_id": range(len(shown)), "stimulus": shown["image_name"] + ".jpg", "concept": shown["category"]})
+    return pandas.DataFrame({"trial_type": shown["kind"], "session": run // N_RUNS + 1, "run": run % N_RUNS + 1,
+                             "subject_id": subject,
+                             "trial_id": range(len(shown)), "stimulus": shown["image_name"] + ".jpg",
+                             "concept": shown["category"]})
 
 
 def voxel_metadata(seed, subject, brain, rois):
@@ -93,20 +101,24 @@ def voxel_metadata(seed, subject, brain, rois):
     ceiling = np.round(100 * snr / (snr + 1) * rng.uniform(0.9, 1, n_voxels), 2)
     half = np.round(ceiling / 100, 3)
     among = lambda areas: np.isin(brain.area, [names.index(area) + 1 for area in areas]).astype(int)
-    columns = {"voxel_id": range(n_voxels), "subject_id": subject, **{f"voxel_{axis}": brain.places[:, k] for k, axis in enumerate("xyz")},
-               "nc_singletrial": ceiling, "nc_testset": np.round(100 * snr / (snr + 1 / N_SESSIONS), 2), "splithalf_uncorrected": half,
-               "splithalf_corrected": np.round(2 * half / (1 + half), 3), "prf-eccentricity": rng.uniform(0, 8, n_voxels).round(2),
+    columns = {"voxel_id": range(n_voxels), "subject_id": subject,
+               **{f"voxel_{axis}": brain.places[:, k] for k, axis in enumerate("xyz")},
+               "nc_singletrial": ceiling, "nc_testset": np.round(100 * snr / (snr + 1 / N_SESSIONS), 2),
+               "splithalf_uncorrected": half,
+               "splithalf_corrected": np.round(2 * half / (1 + half), 3),
+               "prf-eccentricity": rng.uniform(0, 8, n_voxels).round(2),
                "prf-polarangle": rng.uniform(0, 360, n_voxels).round(1), "prf-rsquared": rng.uniform(0, 50, n_voxels).round(1),
                "prf-size": rng.uniform(0, 4, n_voxels).round(2)}
     columns |= {name: among(areas) for name, areas in _RETINOTOPIC.items()}
-    columns |= {f"{side}{name}": among(areas) * (brain.left == (side == "l")) for name, areas in _LOCALISERS.items() for side in "lr"}
+    columns |= {f"{side}{name}": among(areas) * (brain.left == (side == "l")) for name, areas in _LOCALISERS.items()
+                for side in "lr"}
     columns["IT"] = among(_IT)
     columns |= {f"glasser-{_column_name(name)}": among([name]) for name in names}
     return pandas.DataFrame(columns)
 
 
 def captions(plan):
-    """captions.csv: what a person with captions of their own would put there; each names its image (img12), so that rows can be told."""
+    """captions.csv: captions of one's own; each names its image (img12), so that rows can be told."""
     import pandas
 
     images = plan.images.reset_index()
@@ -129,12 +141,12 @@ def write_responses(responses, path):
 
 @contextmanager
 def _without_times():
-    """PyTables notes no times, so that the same numbers give the same bytes, and takes no more room for two labels than they need."""
+    """PyTables notes no times, so that the same numbers give the same bytes, and takes little room for the labels."""
     import tables
 
-    array, labels = tables.File.create_array, tables.File.create_vlarray
-    with mock.patch.object(tables.File, "create_array", lambda *values, **options: array(*values, **options, track_times=False)), \
-            mock.patch.object(tables.File, "create_vlarray", lambda *values, **options: labels(*values, **options, track_times=False, chunkshape=1)):
+    array = partialmethod(tables.File.create_array, track_times=False)
+    labels = partialmethod(tables.File.create_vlarray, track_times=False, chunkshape=1)
+    with mock.patch.multiple(tables.File, create_array=array, create_vlarray=labels):
         yield
 
 

@@ -3,8 +3,8 @@
     brain = brain_of(seed, subject, names)              Voxels: places, areas, sides; the brain mask
     responses = measure(plan, subject, brain, rois)     (n_voxels, n_trials), of the type of the subject's file
 
-Brains fill x = 1 to 15 of 16, so that the middle is at 8: left below. The table has all voxels with an area and some without. Every parcel
-has its own random stream, so that changing what is planted in one leaves the others as they were.
+Brains fill x = 1 to 15 of 16, so that the middle is at 8: left below. The table has all voxels with an area and some without.
+Every parcel has its own random stream, so that changing what is planted in one leaves the others as they were.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,9 @@
-"""Who sees what and when in the miniature THINGS-fMRI: concepts, pictures, each subject's order of trials, drift. No file is touched.
+"""Who sees what and when in the miniature THINGS-fMRI: concepts, pictures, each subject's order of trials, drift. No file is
+touched.
 
-Train pictures are shown once, test pictures once in every session. Every subject sees all of them in an order of its own, so that where
-the same picture is shown, the clock is another: unlike in NSD, drift is not in step with the pictures. What coupling is left by chance is made
-small by drawing many orders and keeping the best.
+Train pictures are shown once, test pictures once in every session. Every subject sees all of them in an order of its own, so that
+where the same picture is shown, the clock is another: unlike in NSD, drift is not in step with the pictures. What coupling is
+left by chance is made small by drawing many orders and keeping the best.
 
 What a picture shows is drawn from its latents and has nothing to do with the name of its concept.
 """
@@ -13,6 +14,7 @@ import numpy as np
 
 from convergence.datasets.miniature.latents import draw_latents
 from convergence.datasets.miniature.responses import draw_drift, drift_similarity, stream
+from convergence.datasets.things import files
 
 SUBJECTS = (1, 2, 3)
 N_SESSIONS, N_RUNS, TRIALS_PER_RUN = 3, 2, 25
@@ -21,23 +23,31 @@ N_UNSHOWN_BESIDE, N_UNSHOWN_PER_CONCEPT = 8, 2              # pictures that nobo
 _N_ORDERS = 200
 _SIZE = N_RUNS * TRIALS_PER_RUN
 
-HIGHER = ("animal", "bird", "body part", "clothing", "clothing accessory", "container", "dessert", "drink", "electronic device", "food", "fruit",
-          "furniture", "home decor", "insect", "kitchen appliance", "kitchen tool", "medical equipment", "musical instrument", "office supply",
+HIGHER = ("animal", "bird", "body part", "clothing", "clothing accessory", "container", "dessert", "drink", "electronic device",
+          "food", "fruit",
+          "furniture", "home decor", "insect", "kitchen appliance", "kitchen tool", "medical equipment", "musical instrument",
+          "office supply",
           "part of car", "plant", "sports equipment", "tool", "toy", "vegetable", "vehicle", "weapon")
 # Concepts in the order of unique_id.csv, with their higher-level categories.
 CONCEPTS = {
-    "aardvark": "animal", "acorn": "plant", "apple": "food;fruit", "backpack": "clothing accessory;container", "banjo": "musical instrument",
-    "bat1": "animal", "bat2": "sports equipment", "bee": "animal;insect", "camel": "animal", "chair": "furniture", "dog": "animal", "drum": "musical instrument",
-    "eggplant": "food;vegetable", "fork": "kitchen tool", "grenade": "weapon", "hammer": "tool", "ice-cream_cone": "dessert;food", "jeep": "vehicle",
-    "kite": "toy", "lemon": "food;fruit", "mug": "container", "nose": "body part", "owl": "animal;bird", "puddle": "", "quill": "office supply", "radio":
-    "electronic device", "sandal": "clothing", "scissors": "office supply;tool", "stethoscope": "medical equipment", "stove": "kitchen appliance",
-    "t-shirt": "clothing", "tea": "drink", "umbrella": "clothing accessory", "vase": "home decor", "wheel": "part of car", "zebra": "animal"}
+    "aardvark": "animal", "acorn": "plant", "apple": "food;fruit", "backpack": "clothing accessory;container",
+            "banjo": "musical instrument",
+    "bat1": "animal", "bat2": "sports equipment", "bee": "animal;insect", "camel": "animal", "chair": "furniture",
+            "dog": "animal", "drum": "musical instrument",
+    "eggplant": "food;vegetable", "fork": "kitchen tool", "grenade": "weapon", "hammer": "tool", "ice-cream_cone": "dessert;food",
+            "jeep": "vehicle",
+    "kite": "toy", "lemon": "food;fruit", "mug": "container", "nose": "body part", "owl": "animal;bird", "puddle": "",
+            "quill": "office supply", "radio":
+    "electronic device", "sandal": "clothing", "scissors": "office supply;tool", "stethoscope": "medical equipment",
+            "stove": "kitchen appliance",
+    "t-shirt": "clothing", "tea": "drink", "umbrella": "clothing accessory", "vase": "home decor", "wheel": "part of car",
+            "zebra": "animal"}
 _FOLDERS = ("A-C", "D-K", "L-Q", "R-S", "T-Z")
 
 
 class Plan(NamedTuple):
     seed: int
-    images: object              # DataFrame indexed by things_id: image_name, category, category_id, kind ("train", "test", "unshown"), path
+    images: object              # DataFrame indexed by things_id: image_name, category, category_id, kind (train, ...), path
     latents: dict               # {"low": (n_images, 6), ...}
     shown: dict                 # by subject: (n_trials,) things_id of every trial
     drift: np.ndarray           # (n_trials, n_components)
@@ -66,13 +76,14 @@ def draw_images(rng):
     for category_id, name in enumerate(names):
         for number, kind in enumerate(rng.permutation(kinds[name]), start=1):
             image = f"{name}_{number:02d}{'b' if number == 1 else 's'}"
-            rows.append((image, name, category_id, str(kind), f"stimuli/THINGS/Images/object_images_{_folder(name)}/{name}/{image}.jpg"))
+            path = f"{files.PICTURES}/object_images_{_folder(name)}/{name}/{image}.jpg"
+            rows.append((image, name, category_id, str(kind), path))
     images = pandas.DataFrame(rows, columns=["image_name", "category", "category_id", "kind", "path"])
     return images.sort_values("image_name", key=lambda names: names + ".jpg", ignore_index=True).rename_axis("things_id")
 
 
 def choose_orders(images, similarity, rng):
-    """({subject: (n_trials,) things_id}, coupling): of many drawn, the orders in which drift looks least like agreement between subjects."""
+    """({subject: (n_trials,) things_id}, coupling): of many orders, those in which drift looks least like agreement."""
     best, least = None, np.inf
     for _ in range(_N_ORDERS):
         shown = {subject: _draw_order(images, rng) for subject in SUBJECTS}
@@ -95,7 +106,7 @@ def _draw_order(images, rng):
 
 
 def _couplings(shown, similarity):
-    """r of the drift's RDMs, for every ordered pair of subjects and session of the first: trials that show the same image the same time."""
+    """r of the drift's RDMs for ordered pairs of subjects and sessions of the first; trials paired by image and repetition."""
     for i, mine in shown.items():
         for j, theirs in shown.items():
             if i == j:
@@ -103,9 +114,9 @@ def _couplings(shown, similarity):
             place = {key: trial for trial, key in enumerate(zip(theirs, repetitions_of(theirs)))}
             partner = np.array([place[key] for key in zip(mine, repetitions_of(mine))])
             for first in range(0, len(mine), _SIZE):
-                rows = np.arange(first, first + _SIZE)
-                above = np.triu_indices(_SIZE, 1)
-                yield np.corrcoef(similarity[np.ix_(rows, rows)][above], similarity[np.ix_(partner[rows], partner[rows])][above])[0, 1]
+                rows, above = np.arange(first, first + _SIZE), np.triu_indices(_SIZE, 1)
+                a, b = (similarity[np.ix_(trials, trials)][above] for trials in (rows, partner[rows]))
+                yield np.corrcoef(a, b)[0, 1]
 
 
 def _folder(name):

@@ -2,8 +2,8 @@
 
     look_inside(root, subjects, present, deep=True, jobs=4)         list of Finding: what is wrong, and what is worth knowing
 
-Without `deep`: the lengths of the HDF5 files, and of archives whose list of figshare lies in the folder. With it: every trial's picture,
-every voxel's parcel and side, every number of the responses, every picture to its last pixel, the archives' MD5 sums.
+Without `deep`: the lengths of the HDF5 files, and of archives whose list of figshare lies in the folder. With it: every trial's
+picture, every voxel's parcel and side, every number of the responses, every picture to its last pixel, the archives' MD5 sums.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -58,8 +58,10 @@ def _look_at_pictures(root, present, jobs):
         return findings + fault
     from tqdm import tqdm
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        said = list(tqdm(pool.map(lambda path: _fault_of_picture(root / path), images["image_path"]), total=len(images), desc="reading pictures", unit="picture"))
-    return findings + [Finding(path=path, status="wrong", message=fault) for path, fault in zip(images["image_path"], said) if fault]
+        said = list(tqdm(pool.map(lambda path: _fault_of_picture(root / path), images["image_path"]), total=len(images),
+                         desc="reading pictures", unit="picture"))
+    return findings + [Finding(path=path, status="wrong", message=fault) for path, fault in zip(images["image_path"], said)
+                       if fault]
 
 
 def _fault_of_picture(path):
@@ -73,7 +75,8 @@ def _fault_of_picture(path):
 
 
 def _look_at_subject(root, subject, present):
-    stimuli, table, responses = (files.table_file(root, subject, kind) for kind in (files.TRIALS_OF, files.VOXELS, files.RESPONSES))
+    stimuli, table, responses = (files.table_file(root, subject, kind)
+                                 for kind in (files.TRIALS_OF, files.VOXELS, files.RESPONSES))
     findings, trials, found = [], None, None
     if _below(root, stimuli) in present:
         findings, trials = _attempt(_below(root, stimuli), lambda: index.read_stimuli(root, subject))
@@ -94,8 +97,9 @@ def _look_at_voxels(root, subject, path):
         table = voxels.roi_table(subject, found, grid, atlas, path=path)
         agree, there = voxels.localiser_agreement(found, voxels.left_by_affine(found, grid, path))
         middle = (found[voxels.COORDINATES].to_numpy() @ grid.affine[0, :3] + grid.affine[0, 3]).mean()
-        return (f"{len(table)} of {len(found)} voxels have a parcel, {table['roi'].nunique()} of {len(atlas)} parcels have voxels; {sum(agree.values())} of "
-                f"{sum(there.values())} localiser voxels lie on the side of their name; the voxels' middle lies at world x = {middle:.1f}, where left ends at 0")
+        return (f"{len(table)} of {len(found)} voxels have a parcel, {table['roi'].nunique()} of {len(atlas)} parcels have "
+                f"voxels; {sum(agree.values())} of {sum(there.values())} localiser voxels lie on the side of their name; the "
+                f"voxels' middle lies at world x = {middle:.1f}, where left ends at 0")
 
     atlas = load_atlas()
     areas = list(atlas.loc[atlas["hemisphere"] == "lh", "name"])
@@ -110,16 +114,18 @@ def check_responses(path, trials, found):
     """ValueError unless a file has a finite response of every voxel to every trial; `trials` and `found` may be None."""
     with ResponseFile(path) as file:
         if trials is not None and file.n_trials != len(trials):
-            raise ValueError(f"{path} has responses to {file.n_trials} trials, the subject's {files.TRIALS_OF} has {len(trials)}; the two do not belong together")
+            raise ValueError(f"{path} has responses to {file.n_trials} trials, the subject's {files.TRIALS_OF} has "
+                             f"{len(trials)}; the two do not belong together")
         differ = sorted(set(found["voxel_id"]) ^ set(file.voxel_ids)) if found is not None else []
         if differ:
-            raise ValueError(f"{path} and the subject's {files.VOXELS} have different voxels: {len(differ)} are in one only, such as voxel_id {differ[0]}; the two do "
-                             "not belong together")
+            raise ValueError(f"{path} and the subject's {files.VOXELS} have different voxels: {len(differ)} are in one only, "
+                             f"such as voxel_id {differ[0]}; the two do not belong together")
         for first, values in file.blocks():
             wrong = ~np.isfinite(values).all(axis=1)
             if wrong.any():
-                raise ValueError(f"{path}: {wrong.sum()} voxels of a block have responses that are no finite numbers, the first is voxel_id "
-                                 f"{file.voxel_ids[first + np.argmax(wrong)]}; download betas_csv of THINGS-data (figshare+ item 20492835) again")
+                raise ValueError(f"{path}: {wrong.sum()} voxels of a block have responses that are no finite numbers, the first "
+                                 f"is voxel_id {file.voxel_ids[first + np.argmax(wrong)]}; download betas_csv of THINGS-data "
+                                 "(figshare+ item 20492835) again")
 
 
 def _look_at_trials(root, subjects, present, wrong):

@@ -1,6 +1,6 @@
 """Where the files of THINGS-fMRI lie: below the dataset's folder what was downloaded, below its work folder what stage 1 makes.
 
-downloaded   betas_csv/sub-01_{ResponseData.h5, StimulusMetadata.csv, VoxelMetadata.csv}, or one betas_csv deeper, as the archive has it
+downloaded   betas_csv/sub-01_{ResponseData.h5, StimulusMetadata.csv, VoxelMetadata.csv}, or in a betas_csv within betas_csv
              brainmasks/sub-01_space-T1w_brainmask.nii.gz (or beside the tables), or a volume of betas_vol/: for the affine
              stimuli/THINGS/Images/object_images*/<concept>/<concept>_01b.jpg
              stimuli/THINGS/Metadata/Concept-specific/unique_id.csv, stimuli/THINGS/27 higher-level categories/*.tsv
@@ -19,20 +19,21 @@ TABLES = (RESPONSES, TRIALS_OF, VOXELS)
 PICTURES = "stimuli/THINGS/Images"
 CONCEPTS = "stimuli/THINGS/Metadata/Concept-specific/unique_id.csv"
 MEMBERSHIP, TAGS = "category_mat_manual.tsv", "categorization.tsv"
-CATEGORIES, IMAGES, INDEX, INDEX_CSV, CAPTIONS = (
-    f"preprocessed/{name}" for name in ("categories.csv", "images.csv", "stimulus_index.parquet", "stimulus_index.csv", "captions.csv"))
+CATEGORIES, IMAGES, CAPTIONS = "preprocessed/categories.csv", "preprocessed/images.csv", "preprocessed/captions.csv"
+INDEX, INDEX_CSV = "preprocessed/stimulus_index.parquet", "preprocessed/stimulus_index.csv"
 ROWS, MANIFEST = "rows.npy", "manifest.json"
 
 RESPONSE_ITEM, MASK_ITEM = 20492835, 20492757          # of figshare+
 MASK_FOLDER = "brainmasks"
 
 _TABLE_FOLDERS = ("betas_csv", "betas_csv/betas_csv")
-_HIGHER_FOLDERS = tuple(f"stimuli/THINGS/{folder}27 higher-level categories" for folder in ("", "Metadata/", "Metadata/Concept-specific/"))
+_HIGHER_FOLDERS = tuple(f"stimuli/THINGS/{folder}27 higher-level categories"
+                        for folder in ("", "Metadata/", "Metadata/Concept-specific/"))
 _MASK_FOLDERS = (MASK_FOLDER, ".", *_TABLE_FOLDERS)
 
 
 def table_file(root, subject, kind):
-    """One of a subject's three TABLES, at whichever level of betas_csv it lies; where it is at neither, its place at the upper."""
+    """One of a subject's three TABLES, at whichever level of betas_csv it lies; if at neither, its place at the upper."""
     return _first(Path(root), _TABLE_FOLDERS, f"sub-{subject:02d}_{kind}")
 
 
@@ -42,7 +43,7 @@ def higher_file(root, name):
 
 
 def grid_file(root, subject):
-    """A NIfTI file on the grid of the subject's voxels: the brain mask, else a volume of betas; where there is neither, the mask's place."""
+    """A NIfTI file on the grid of the subject's voxels: the brain mask, else a volume of betas, else the mask's place."""
     mask = _first(Path(root), _MASK_FOLDERS, f"sub-{subject:02d}_space-T1w_brainmask.nii.gz")
     if mask.exists():
         return mask

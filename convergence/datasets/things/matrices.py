@@ -3,14 +3,14 @@
     write = subject_matrices(subject, labels, ..., root=root, work=work)
     write(folder)                   betas_glasser_roi_1.npy, ..., rows.npy, manifest.json: the set of a subject
 
-Rows are trials in the order of trial_id; rows.npy has the trial_id (= subject_index) of each. Columns are the parcel's voxels, ascending
-by voxel_id, the voxel_roi_index of roi_coordinates.parquet. A parcel without voxels has no file, as published; manifest.json says so,
-and how many voxels of each parcel are dead (0 in every trial). Those are kept, unless asked for otherwise: they are not neutral for
-correlations between rows, so that one must know.
+Rows are trials in the order of trial_id; rows.npy has the trial_id (= subject_index) of each. Columns are the parcel's voxels,
+ascending by voxel_id, the voxel_roi_index of roi_coordinates.parquet. A parcel without voxels has no file, as published;
+manifest.json says so, and how many voxels of each parcel are dead (0 in every trial). Those are kept, unless asked for otherwise:
+they are not neutral for correlations between rows, so that one must know.
 
-The file has voxels x trials and the matrices are trials x voxels. So it is read once, front to back; the rows of voxels with an area go
-to a scratch file in the order of parcels, and each parcel is then turned over by itself. Memory: one block of the file (64 MB of it)
-and one parcel, twice. Disk: twice the set while it is made. Time: the disk's, some minutes for 16 GB.
+The file has voxels x trials and the matrices are trials x voxels. So it is read once, front to back; the rows of voxels with an
+area go to a scratch file in the order of parcels, and each parcel is then turned over by itself. Memory: one block of the file
+(64 MB of it) and one parcel, twice. Disk: twice the set while it is made. Time: the disk's, some minutes for 16 GB.
 """
 
 import json
@@ -27,7 +27,8 @@ from convergence.datasets.things.voxels import read_coordinates
 from convergence.storage.outputs import fingerprint
 
 Z_SCORES = ("none", "session")
-_UNIT = {"none": "GLM amplitude of run-wise z-scored data, as published", "session": "GLM amplitude, z-scored per voxel and session"}
+_UNIT = {"none": "GLM amplitude of run-wise z-scored data, as published", "session": "GLM amplitude, z-scored per voxel and "
+                                                                                     "session"}
 _SCRATCH = "voxels.partial"
 _TYPE = np.dtype("<f4")
 
@@ -52,7 +53,8 @@ def subject_matrices(subject, labels, hemisphere_compat, zscore, drop_dead_voxel
     Raises
     ------
     FileNotFoundError, ValueError
-        A file is missing or damaged; the tables and the responses do not have the same trials or voxels; a value that is no finite number.
+        A file is missing or damaged; the tables and the responses do not have the same trials or voxels; a value that is no
+        finite number.
     """
     if zscore not in Z_SCORES:
         raise ValueError(f"zscore: {zscore!r} is unknown; use one of {', '.join(Z_SCORES)}")
@@ -68,8 +70,9 @@ def subject_matrices(subject, labels, hemisphere_compat, zscore, drop_dead_voxel
         with ResponseFile(path) as file:
             place = _places(file, voxel_id, len(trials), root, subject)
             alive = _collect(file, place, folder / _SCRATCH, voxel_id, sessions)
-        manifest = {"subject": subject, "unit": _UNIT[zscore], "n_trials": len(trials), "hemisphere_compat": hemisphere_compat, "zscore": zscore,
-                    "drop_dead_voxels": drop_dead_voxels, "sources": {source.name: fingerprint(source) for source in sources(root, subject)}, "parcels": {}}
+        manifest = {"subject": subject, "unit": _UNIT[zscore], "n_trials": len(trials), "hemisphere_compat": hemisphere_compat,
+                    "zscore": zscore, "drop_dead_voxels": drop_dead_voxels, "parcels": {},
+                    "sources": {source.name: fingerprint(source) for source in sources(root, subject)}}
         for label in sorted(labels):
             part = slice(*np.searchsorted(roi, [label, label + 1]))
             kept = alive[part] if drop_dead_voxels else np.ones(part.stop - part.start, bool)
@@ -110,14 +113,16 @@ def read_manifest(path):
 def _places(file, voxel_id, n_trials, root, subject):
     """(n_voxels of the file,) place of every voxel in the order of the matrices' columns, -1 for those that have none."""
     if file.n_trials != n_trials:
-        raise ValueError(f"{file.path} has responses to {file.n_trials} trials, {files.table_file(root, subject, files.TRIALS_OF).name} has {n_trials}; the two "
-                         "files do not belong together")
+        raise ValueError(f"{file.path} has responses to {file.n_trials} trials, "
+                         f"{files.table_file(root, subject, files.TRIALS_OF).name} has {n_trials}; the two files do not belong "
+                         "together")
     order = np.argsort(file.voxel_ids)
     where = np.searchsorted(file.voxel_ids, voxel_id, sorter=order).clip(max=file.n_voxels - 1)
     absent = file.voxel_ids[order[where]] != voxel_id
     if absent.any():
-        raise ValueError(f"{file.path}: {absent.sum()} of {len(voxel_id)} voxels of {files.table_file(root, subject, files.VOXELS).name} have no responses, such "
-                         f"as voxel_id {voxel_id[absent][0]}; the two files do not belong together")
+        raise ValueError(f"{file.path}: {absent.sum()} of {len(voxel_id)} voxels of "
+                         f"{files.table_file(root, subject, files.VOXELS).name} have no responses, such as voxel_id "
+                         f"{voxel_id[absent][0]}; the two files do not belong together")
     place = np.full(file.n_voxels, -1)
     place[order[where]] = np.arange(len(voxel_id))
     return place
@@ -167,12 +172,12 @@ def _standardized(values, sessions):
 def _refuse_not_finite(values, voxel_id, path):
     wrong = ~np.isfinite(values).all(axis=1)
     if wrong.any():
-        raise ValueError(f"{path}: {wrong.sum()} voxels of a block have responses that are no finite numbers, the first is voxel_id {voxel_id[wrong][0]}; download "
-                         "betas_csv of THINGS-data (figshare+ item 20492835) again")
+        raise ValueError(f"{path}: {wrong.sum()} voxels of a block have responses that are no finite numbers, the first is "
+                         f"voxel_id {voxel_id[wrong][0]}; download betas_csv of THINGS-data (figshare+ item 20492835) again")
 
 
 def _refuse_full_disk(folder, n_bytes):
     free = shutil.disk_usage(folder).free
     if free < n_bytes:
-        raise OSError(f"{Path(folder).parent} has {free / 2**30:.1f} GB free, the matrices need {n_bytes / 2**30:.1f} GB while they are made; make room, or set "
-                      "CONVERGENCE_WORK to a folder on another disk")
+        raise OSError(f"{Path(folder).parent} has {free / 2**30:.1f} GB free, the matrices need {n_bytes / 2**30:.1f} GB while "
+                      "they are made; make room, or set CONVERGENCE_WORK to a folder on another disk")

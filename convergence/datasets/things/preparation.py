@@ -6,8 +6,8 @@
     report(dataset)                             lines: what the indexes say
     extract(dataset, subject, chosen)           the voxels' parcels, and one matrix per parcel
 
-Responses are one file per subject, all sessions together: --sessions does not apply. Which subjects there should be is read off the disk:
-1 to the last one of whom there is a table.
+Responses are one file per subject, all sessions together: --sessions does not apply. Which subjects there should be is read off
+the disk: 1 to the last one of whom there is a table.
 """
 
 from pathlib import Path
@@ -15,7 +15,9 @@ from pathlib import Path
 from convergence.datasets.things import files
 from convergence.datasets.things.voxels import REFERENCE
 
-_READING, _WRITING = 150e6, 100e6                      # bytes a second, of an ordinary disk
+_READING = 150e6                # bytes a second, of an ordinary disk
+_WITHOUT = {"sessions": "has one file of responses per subject, with all sessions", "min_ncsnr": "comes without a volume of "
+                                                                                                 "ncsnr"}
 
 
 def check(root, chosen):
@@ -35,7 +37,8 @@ def check(root, chosen):
     from convergence.datasets.things.checks import look_inside
 
     _refuse(chosen, "sessions")
-    findings = [Finding(path=path, status="ok" if there else "missing", message="" if there else message) for path, there, message in _needed(root, chosen)]
+    findings = [Finding(path=path, status="ok" if there else "missing", message="" if there else message) for path, there,
+                message in _needed(root, chosen)]
     present = {finding.path for finding in findings if finding.status == "ok"}
     faults = look_inside(Path(root), _subjects(root, chosen), present, deep=chosen.deep, jobs=chosen.jobs or 1)
     wrong = {fault.path for fault in faults if fault.status == "wrong"}
@@ -49,8 +52,9 @@ def forecast(root, chosen):
         path = files.table_file(root, subject, files.RESPONSES)
         if path.exists():
             n_bytes = path.stat().st_size
-            lines.append(f"subject {subject}: {n_bytes / 1e9:.1f} GB to read, about {n_bytes / _READING / 60:.0f} min; matrices at most {n_bytes / 1e9:.1f} GB, "
-                         "and as much again while they are made (about a third of the voxels have a parcel)")
+            lines.append(f"subject {subject}: {n_bytes / 1e9:.1f} GB to read, about {n_bytes / _READING / 60:.0f} min; matrices "
+                         f"at most {n_bytes / 1e9:.1f} GB, and as much again while they are made (about a third of the voxels "
+                         "have a parcel)")
     missing = {path for path, there, _ in _needed(root, chosen) if not there}
     if missing:
         lines += _downloads(root, missing)
@@ -68,8 +72,9 @@ def index_units(dataset, derivatives):
     root, places = Path(dataset.root), {"root": dataset.root}
     subjects = files.subjects_on_disk(root)
     if not subjects:
-        raise FileNotFoundError(f"{files.table_file(root, 1, files.TRIALS_OF)} is not there; 1_dataset_preparation/1_check_dataset.py --dataset things lists what "
-                                "is missing, and how to download it")
+        raise FileNotFoundError(f"{files.table_file(root, 1, files.TRIALS_OF)} is not there; "
+                                "1_dataset_preparation/1_check_dataset.py --dataset things lists what is missing, and how to "
+                                "download it")
     pictures = (root / files.PICTURES, root / files.CONCEPTS)
     categories = (root / files.CONCEPTS, files.higher_file(root, files.MEMBERSHIP), files.higher_file(root, files.TAGS))
     shown = tuple(files.table_file(root, subject, files.TRIALS_OF) for subject in subjects)
@@ -78,7 +83,8 @@ def index_units(dataset, derivatives):
             Unit("images", dataset.work / files.IMAGES, index.image_table, {}, places, pictures),
             *(Unit(name, dataset.work / file, index.stimulus_table, {"subjects": subjects}, places, (*pictures, *shown))
               for name, file in (("trials", files.INDEX), ("trials as text", files.INDEX_CSV))),
-            Unit("atlas", derivatives_folder(derivatives) / file_of("hcp"), atlas.load_atlas, inputs=(atlas.AREAS, atlas.REGIONS))]
+            Unit("atlas", derivatives_folder(derivatives) / file_of("hcp"), atlas.load_atlas,
+                 inputs=(atlas.AREAS, atlas.REGIONS))]
 
 
 def report(dataset):
@@ -87,8 +93,9 @@ def report(dataset):
     there = trials[trials["exists"]].groupby("subject").size()
     kinds = trials.drop_duplicates(["image"]).groupby("trial_type").size()
     return ["trials with data: " + ", ".join(f"subject {subject} {there.get(subject, 0)}" for subject in dataset.subjects),
-            f"images: {trials['image'].nunique()} of {len(dataset.images)} were shown ({', '.join(f'{n} {kind}' for kind, n in kinds.items())}), "
-            f"{trials.loc[trials['shared'], 'image'].nunique()} to more than one subject"]
+            f"images: {trials['image'].nunique()} of {len(dataset.images)} were shown "
+            f"({', '.join(f'{n} {kind}' for kind, n in kinds.items())}), {trials.loc[trials['shared'], 'image'].nunique()} to "
+            "more than one subject"]
 
 
 def extract(dataset, subject, chosen):
@@ -99,8 +106,8 @@ def extract(dataset, subject, chosen):
     dataset : Things
     subject : int
     chosen : object
-        rois (None: all), hemisphere_compat (None or "reference"), overwrite, dry_run; and where they are given zscore ("none", "session") and
-        drop_dead_voxels. sessions and min_ncsnr must be None.
+        rois (None: all), hemisphere_compat (None or "reference"), overwrite, dry_run; and where they are given zscore ("none",
+        "session") and drop_dead_voxels. sessions and min_ncsnr must be None.
 
     A set only grows: parcels that it holds stay (unless chosen.overwrite).
     """
@@ -109,7 +116,8 @@ def extract(dataset, subject, chosen):
     _refuse(chosen, "sessions", "min_ncsnr")
     compat = getattr(chosen, "hemisphere_compat", None)
     if compat not in (None, "none", REFERENCE):
-        raise ValueError(f"hemisphere_compat: {compat!r} is unknown; leave it out, or use {REFERENCE!r} for the files as published")
+        raise ValueError(f"hemisphere_compat: {compat!r} is unknown; leave it out, or use {REFERENCE!r} for the files as "
+                         "published")
     compat = None if compat == "none" else compat
     redo = {"overwrite": chosen.overwrite, "dry_run": chosen.dry_run}
     first, *others = _voxel_units(dataset, subject, compat)
@@ -125,9 +133,10 @@ def _voxel_units(dataset, subject, compat):
     inputs = (files.table_file(dataset.root, subject, files.VOXELS), files.grid_file(dataset.root, subject))
     _refuse_missing(*inputs)
     options, places = {"subject": subject, "hemisphere_compat": compat}, {"root": dataset.root}
-    return [Unit("coordinates", dataset.work / files.coordinate_file(subject), coordinate_table, options, places | {"atlas": dataset.atlas()}, inputs),
-            *(Unit(f"labels {suffix}", dataset.work / files.label_file(subject, suffix), label_volume, {**options, "suffix": suffix},
-                   places | {"work": dataset.work}, inputs) for suffix in (".npy", ".nii.gz"))]
+    return [Unit("coordinates", dataset.work / files.coordinate_file(subject), coordinate_table, options,
+                 places | {"atlas": dataset.atlas()}, inputs),
+            *(Unit(f"labels {suffix}", dataset.work / files.label_file(subject, suffix), label_volume,
+                   options | {"suffix": suffix}, places | {"work": dataset.work}, inputs) for suffix in (".npy", ".nii.gz"))]
 
 
 def _set_unit(dataset, subject, compat, chosen):
@@ -139,7 +148,8 @@ def _set_unit(dataset, subject, compat, chosen):
     labels = set(labels_of(dataset.atlas(), chosen.rois or dataset.atlas()["roi"]))
     if (folder / files.MANIFEST).exists() and not chosen.overwrite:
         labels |= set(read_manifest(folder / files.MANIFEST)["n_voxels"])
-    options = {"subject": subject, "labels": sorted(labels), "hemisphere_compat": compat, "zscore": getattr(chosen, "zscore", None) or "none",
+    options = {"subject": subject, "labels": sorted(labels), "hemisphere_compat": compat,
+               "zscore": getattr(chosen, "zscore", None) or "none",
                "drop_dead_voxels": bool(getattr(chosen, "drop_dead_voxels", False))}
     inputs = sources(dataset.root, subject)
     _refuse_missing(*inputs)
@@ -155,7 +165,8 @@ def _needed(root, chosen):
             needed.append((files.table_file(root, subject, kind), "from betas_csv"))
         needed.append((files.grid_file(root, subject), "the brain mask, or a volume of betas_vol/, tells left from right"))
     needed += [(root / files.PICTURES, "the folder of the pictures"), (root / files.CONCEPTS, "the names of the categories"),
-               *((files.higher_file(root, name), "from the folder of the 27 higher-level categories") for name in (files.MEMBERSHIP, files.TAGS))]
+               *((files.higher_file(root, name), "from the folder of the 27 higher-level categories")
+                 for name in (files.MEMBERSHIP, files.TAGS))]
     return [(path.relative_to(root).as_posix(), path.exists(), f"{path} is not there ({what})") for path, what in needed]
 
 
@@ -164,14 +175,18 @@ def _downloads(root, missing):
 
     lines = []
     if any(Path(path).name.endswith(files.TABLES) for path in missing):
-        lines += figshare.commands(root, files.RESPONSE_ITEM, "responses and their tables, 8 to 17 GB per subject when unpacked", only="betas_csv")
+        lines += figshare.commands(root, files.RESPONSE_ITEM, "responses and their tables, 8 to 17 GB per subject when unpacked",
+                                   only="betas_csv")
     if any(files.is_mask(path) for path in missing):
-        lines += figshare.commands(root, files.MASK_ITEM, "the brain masks: sub-0S_space-T1w_brainmask.nii.gz, a few MB", only="brainmask",
-                                   into=files.MASK_FOLDER)
+        lines += figshare.commands(root, files.MASK_ITEM, "the brain masks: sub-0S_space-T1w_brainmask.nii.gz, a few MB",
+                                   only="brainmask", into=files.MASK_FOLDER)
     if any(path.startswith("stimuli/") for path in missing):
-        lines += [f"# pictures and categories: from osf.io/jum2f into {Path(root) / 'stimuli/THINGS'}: Images (26,107 pictures of 1,854 concepts, about 5 GB; the",
-                  "#   password of the archive stands in a file beside it), Metadata, 27 higher-level categories. osf.io shows the SHA-256 of each file beside it;",
-                  "#   we do not know it in advance: compare with sha256sum"]
+        lines += [f"# pictures and categories: from osf.io/jum2f into {Path(root) / 'stimuli/THINGS'}:",
+                  "#   Images (26,107 pictures of 1,854 concepts, about 5 GB; the password of the archive stands in a file "
+                  "beside it),",
+                  "#   Metadata, 27 higher-level categories. We do not know their checksums: osf.io shows the size and SHA-256 "
+                  "of each",
+                  "#   file beside it, to be compared with sha256sum"]
     return lines
 
 
@@ -180,13 +195,14 @@ def _subjects(root, chosen):
 
 
 def _refuse(chosen, *names):
+    """ValueError where an option is given that this dataset has no use for."""
     for name in names:
-        if getattr(chosen, name, None):
-            raise ValueError(f"--{name.replace('_', '-')} is not for dataset 'things': its responses are one file per subject, all sessions and voxels together; "
-                             "leave it out")
+        if getattr(chosen, name, None) is not None:
+            raise ValueError(f"--{name.replace('_', '-')}: dataset 'things' {_WITHOUT[name]}; leave the option out")
 
 
 def _refuse_missing(*paths):
     absent = [str(path) for path in dict.fromkeys(paths) if not Path(path).exists()]
     if absent:
-        raise FileNotFoundError(f"not there: {', '.join(absent)}; 1_dataset_preparation/1_check_dataset.py --dataset things tells how to download what is missing")
+        raise FileNotFoundError(f"not there: {', '.join(absent)}; 1_dataset_preparation/1_check_dataset.py --dataset things "
+                                "tells how to download what is missing")

@@ -3,8 +3,9 @@
     images = checked_images(path)               DataFrame indexed by things_id
     trials = checked_index(path, images)        the stimulus index
 
-Whoever reads these tables has nothing else to compare them with. But they say most things twice: numbers count rows, names contain
-categories, paths contain names. So a table that was cut, edited or damaged contradicts itself, and is refused with its first such row.
+Whoever reads these tables has nothing else to compare them with. But they say most things twice: numbers count rows, names
+contain categories, paths contain names. So a table that was cut, edited or damaged contradicts itself, and is refused with its
+first such row.
 """
 
 import numpy as np
@@ -31,13 +32,13 @@ def checked_images(path):
     found = {
         "things_id is not 0 to n - 1 in order": table["things_id"] != np.arange(len(table)),
         "image_name is not in ascending order": [False, *(one >= following for one, following in zip(names, names[1:]))],
-        "image_path is not where a picture of that name and category lies":
-            ~(table["image_path"].str.startswith(f"{files.PICTURES}/object_images") &
-              (table["image_path"].str.split("/").str[4:].str.join("/") == table["category"] + "/" + table["image_name"] + ".jpg")),
+        "image_path is not where a picture of that name and category lies": [not _lies_at(*row) for row in zip(
+            table["image_path"], table["category"], names)],
         "category_id is not that of the category's other pictures":
             table["category_id"] != table.groupby("category")["category_id"].transform(lambda ids: ids.mode().iloc[0]),
         "category_id belongs to two categories": table.groupby("category_id")["category"].transform("nunique") > 1,
-        "image_category_index does not count the category's pictures": table["image_category_index"] != table.groupby("category").cumcount() + 1}
+        "image_category_index does not count the category's pictures":
+            table["image_category_index"] != table.groupby("category").cumcount() + 1}
     _refuse(found, path)
     return table.set_index("things_id")
 
@@ -48,7 +49,8 @@ def checked_index(path, images):
     Raises
     ------
     FileNotFoundError, ValueError
-        No file; rows are lost, moved or changed: numbers do not count what they should, or name and number of a picture do not belong together.
+        No file; rows are lost, moved or changed: numbers do not count what they should, or name and number of a picture do not
+        belong together.
         (In the published table run_index does not begin anew in a session; that is accepted.)
     """
     table = _read(path)
@@ -58,12 +60,15 @@ def checked_index(path, images):
     found = {
         "subject_index does not count the subject's trials": table["subject_index"] != by_subject.cumcount(),
         "session or run goes back": order < order.groupby(table["subject_id"]).cummax(),
-        "session_index does not count the session's trials": table["session_index"] != table.groupby(["subject_id", "session"]).cumcount(),
-        "run_index does not count the run's trials": (table["run_index"] != run_index) & (table["run_index"] != as_published).any(),
+        "session_index does not count the session's trials":
+            table["session_index"] != table.groupby(["subject_id", "session"]).cumcount(),
+        "run_index does not count the run's trials":
+            (table["run_index"] != run_index) & (table["run_index"] != as_published).any(),
         "things_id has no row in images.csv": named["image_name"].isna(),
         **{f"{column} is not that of things_id in images.csv": table[column].to_numpy() != named[column].to_numpy()
            for column in ("image_name", "category", "category_id", "image_category_index")},
-        "repetition does not count the showings of the picture": table["repetition"] != table.groupby(["subject_id", "things_id"]).cumcount() + 1,
+        "repetition does not count the showings of the picture":
+            table["repetition"] != table.groupby(["subject_id", "things_id"]).cumcount() + 1,
         "trial_type is neither train nor test": ~table["trial_type"].isin(TRIAL_TYPES)}
     _refuse(found, path)
     return table
@@ -92,9 +97,14 @@ def _read(path):
     return table.assign(**numbers, **text)[list(COLUMNS)]
 
 
+def _lies_at(path, category, name):
+    return path.startswith(f"{files.PICTURES}/object_images") and path.split("/")[4:] == [category, f"{name}.jpg"]
+
+
 def _refuse(found, path):
     """ValueError with the first row of the first fault."""
     for fault, rows in found.items():
         rows = np.asarray(rows, bool)
         if rows.any():
-            raise ValueError(f"{path}: {fault} in {rows.sum()} of {len(rows)} rows, first row {int(np.argmax(rows)) + 1}; {_REBUILD}")
+            raise ValueError(f"{path}: {fault} in {rows.sum()} of {len(rows)} rows, first row {int(np.argmax(rows)) + 1}; "
+                             f"{_REBUILD}")

@@ -1,15 +1,16 @@
-"""THINGS-fMRI (Hebart et al. 2023, eLife 12:e82580), as stage 1 prepares it: trials, images, captions, a response matrix per parcel.
+"""THINGS-fMRI (Hebart et al. 2023, eLife 12:e82580), as stage 1 prepares it: trials, images, captions, a response matrix per
+parcel.
 
     things = open_dataset("things", root)
     things.trials                                   all trials of all subjects; repetition counts an image's showings from 1
     things.responses(1, [1, 181], rows=[7, 3])      (2, n_voxels) float32: V1, left and right
 
-Every subject saw all images: most once, in the train trials, some in every session, in the test trials. So all images are shared, and
-trials of two subjects belong together where image and repetition are the same. Whether the clock is then alike too depends on the
-orders of presentation, and no repetition can be shifted.
+Every subject saw all images: most once, in the train trials, some in every session, in the test trials. So all images are shared,
+and trials of two subjects belong together where image and repetition are the same. Whether the clock is then alike too depends on
+the orders of presentation, and no repetition can be shifted.
 
-Tables and matrices come from 1_dataset_preparation/; only pictures are read from the downloaded files. Nothing is needed before it is
-asked for: the tables alone serve who has neither responses nor pictures.
+Tables and matrices come from 1_dataset_preparation/; only pictures are read from the downloaded files. Nothing is needed before
+it is asked for: the tables alone serve who has neither responses nor pictures.
 """
 
 from functools import cached_property
@@ -30,8 +31,8 @@ _SCRIPTS = "1_dataset_preparation"
 class Things(Dataset):
     """Reader of THINGS-fMRI; see `Dataset` for the interface.
 
-    Subjects, sessions, trials and images are as many as the tables say. Responses are float32 as published: amplitudes of a GLM on data
-    z-scored within runs.
+    Subjects, sessions, trials and images are as many as the tables say. Responses are float32 as published: amplitudes of a GLM
+    on data z-scored within runs.
     """
 
     name = "things"
@@ -49,7 +50,8 @@ class Things(Dataset):
         `exists` is looked up when the table is first asked for: the subject's responses are there, or have been extracted.
         """
         path = self.work / files.INDEX
-        index = checked_index(path if path.exists() or not (self.work / files.INDEX_CSV).exists() else self.work / files.INDEX_CSV, self.images)
+        index = checked_index(path if path.exists() or not (self.work / files.INDEX_CSV).exists()
+                              else self.work / files.INDEX_CSV, self.images)
         trials = index.rename(columns={"subject_id": "subject"}).assign(image=index["things_id"])
         trials["shared"] = trials.groupby("image")["subject"].transform("nunique") > 1
         trials["exists"] = trials["subject"].map({s: self._has_responses(s) for s in trials["subject"].unique()}).astype(bool)
@@ -66,15 +68,18 @@ class Things(Dataset):
 
         THINGS has no captions: preprocessed/captions.csv (things_id, caption) is yours to provide.
         """
-        path = next((folder / files.CAPTIONS for folder in (self.work, self.root) if (folder / files.CAPTIONS).exists()), self.work / files.CAPTIONS)
-        table = read_text(path, ["things_id", "caption"], "THINGS comes without captions: provide a table with the columns things_id, caption")
+        path = next((folder / files.CAPTIONS for folder in (self.work, self.root) if (folder / files.CAPTIONS).exists()),
+                    self.work / files.CAPTIONS)
+        table = read_text(path, ["things_id", "caption"], "THINGS comes without captions: provide a table with the columns "
+                                                          "things_id, caption")
         table["things_id"] = whole(table, "things_id", path)
         captions = table.set_index("things_id")["caption"].sort_index()
         absent = sorted(set(self.trials["image"]) - set(captions.index[captions != ""]))
         unknown, twice = captions.index.difference(self.images.index), captions.index[captions.index.duplicated()]
         if absent or len(unknown) or len(twice):
-            raise ValueError(f"{path}: every image shown needs one caption; without one are {len(absent)}, such as {absent[:3]}; not in images.csv are "
-                             f"{len(unknown)} {list(unknown[:3])}; {len(twice)} stand there twice {list(twice[:3])}")
+            raise ValueError(f"{path}: every image shown needs one caption; without one are {len(absent)}, such as {absent[:3]}; "
+                             f"not in images.csv are {len(unknown)} {list(unknown[:3])}; {len(twice)} stand there twice "
+                             f"{list(twice[:3])}")
         return captions
 
     def image(self, image):
@@ -85,8 +90,8 @@ class Things(Dataset):
             raise ValueError(f"image: {image} is no things_id; {self.work / files.IMAGES} has 0 to {len(self.images) - 1}")
         path = self.root / self.images.loc[image, "image_path"]
         if not path.exists():
-            raise FileNotFoundError(f"{path} is not there; {files.IMAGES} names it as the picture of things_id {image}: download the pictures of the THINGS "
-                                    "database (osf.io/jum2f)")
+            raise FileNotFoundError(f"{path} is not there; {files.IMAGES} names it as the picture of things_id {image}: download "
+                                    "the pictures of the THINGS database (osf.io/jum2f)")
         try:
             return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
         except (OSError, SyntaxError) as error:
@@ -139,17 +144,20 @@ class Things(Dataset):
     def _rows(self, subject, rows, n_trials):
         rows = np.asarray(rows)
         if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type {rows.dtype}")
+            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type "
+                             f"{rows.dtype}")
         absent = rows[(rows < 0) | (rows >= n_trials)]
         if absent.size:
-            raise ValueError(f"rows: {absent.size} of {rows.size} are not trials of subject {subject}, such as {absent[:5].tolist()}; there are 0 to {n_trials - 1}")
+            raise ValueError(f"rows: {absent.size} of {rows.size} are not trials of subject {subject}, such as "
+                             f"{absent[:5].tolist()}; there are 0 to {n_trials - 1}")
         return rows.astype(np.int64)
 
     def _matrix(self, subject, label, manifest):
         script = f"{_SCRIPTS}/4_extract_roi_betas.py --dataset things --subjects {subject}"
         path = self.work / files.matrix_folder(subject) / files.matrix_name(label)
         if label not in manifest["n_voxels"]:
-            raise FileNotFoundError(f"{path} is not there: the set of subject {subject} was made without parcel {label}; {script} adds it")
+            raise FileNotFoundError(f"{path} is not there: the set of subject {subject} was made without parcel {label}; "
+                                    f"{script} adds it")
         shape = (manifest["n_trials"], manifest["n_voxels"][label])
         if shape[1] == 0:
             return np.zeros(shape, np.float32)
@@ -158,8 +166,10 @@ class Things(Dataset):
         except (OSError, ValueError, EOFError, SyntaxError) as error:
             raise ValueError(f"{path} cannot be read ({error}); {script} --overwrite makes it again") from error
         if matrix.shape != shape or matrix.dtype != np.float32:
-            raise ValueError(f"{path} holds {matrix.dtype} {matrix.shape}, the manifest beside it says float32 {shape}; {script} --overwrite makes it again")
+            raise ValueError(f"{path} holds {matrix.dtype} {matrix.shape}, the manifest beside it says float32 {shape}; {script} "
+                             "--overwrite makes it again")
         return matrix
 
     def _has_responses(self, subject):
-        return files.table_file(self.root, subject, files.RESPONSES).exists() or (self.work / files.matrix_folder(subject) / files.MANIFEST).exists()
+        return files.table_file(self.root, subject,
+                                files.RESPONSES).exists() or (self.work / files.matrix_folder(subject) / files.MANIFEST).exists()

@@ -4,10 +4,10 @@
         file.n_voxels, file.n_trials, file.voxel_ids        (n_voxels,) int64
         for first, values in file.blocks(): ...             (n_rows, n_trials) float32, rows first, first + 1, ... of the file
 
-A file is 8 to 16 GB and is never held. pandas keeps the numbers in arrays (block0_values: responses; block1_values: voxel_id) and the
-labels of rows and columns as pickled objects. Those are never read: unpickling runs whatever the file says. Instead the responses must
-be as wide as the subject has trials, which stand there in the order of trial_id. HDF5 has no checksum over the responses; but it notes how
-long the file is, and a file of another length, cut or with something inserted, is refused.
+A file is 8 to 16 GB and is never held. pandas keeps the numbers in arrays (block0_values: responses; block1_values: voxel_id) and
+the labels of rows and columns as pickled objects. Those are never read: unpickling runs whatever the file says. Instead the
+responses must be as wide as the subject has trials, which stand there in the order of trial_id. HDF5 has no checksum over the
+responses; but it notes how long the file is, and a file of another length, cut or with something inserted, is refused.
 """
 
 import re
@@ -27,7 +27,8 @@ class ResponseFile:
     Raises
     ------
     FileNotFoundError, ValueError
-        On opening: no file; no HDF5 file, or of another length than it says; not a frame of responses and voxel_id; voxels that are there twice.
+        On opening: no file; no HDF5 file, or of another length than it says; not a frame of responses and voxel_id; voxels that
+        are there twice.
     """
 
     def __init__(self, path):
@@ -46,7 +47,8 @@ class ResponseFile:
             self.n_voxels, self.n_trials = self._values.shape
             self.voxel_ids = self._read(ids, slice(None))[:, 0].astype(np.int64)
             if len(np.unique(self.voxel_ids)) < self.n_voxels:
-                raise ValueError(f"{self.path}: {self.n_voxels - len(np.unique(self.voxel_ids))} values of voxel_id are there more than once; {_AGAIN}")
+                raise ValueError(f"{self.path}: {self.n_voxels - len(np.unique(self.voxel_ids))} values of voxel_id are there "
+                                 f"more than once; {_AGAIN}")
         except BaseException:
             self._file.close()
             raise
@@ -83,10 +85,11 @@ class ResponseFile:
             raise self._damaged(error) from error
         responses = [name for name, (dtype, shape) in found.items() if dtype.kind == "f" and len(shape) == 2]
         ids = [name for name, (dtype, shape) in found.items() if dtype.kind in "iu" and len(shape) == 2 and shape[1] == 1]
-        if len(found) != 2 or len(responses) != 1 or len(ids) != 1 or found[responses[0]][1][0] != found[ids[0]][1][0] or 0 in found[responses[0]][1]:
+        n_rows = {shape[0] for _, shape in found.values() if shape}
+        if len(found) != 2 or len(responses) != 1 or len(ids) != 1 or len(n_rows) != 1 or 0 in found[responses[0]][1]:
             said = ", ".join(f"{name} {dtype} {shape}" for name, (dtype, shape) in found.items()) or "none"
-            raise ValueError(f"{self.path}: expected two arrays in {KEY}, responses (n_voxels, n_trials) of a floating type and voxel_id (n_voxels, 1) of whole "
-                             f"numbers; found {said}; {_AGAIN}")
+            raise ValueError(f"{self.path}: expected two arrays in {KEY}, responses (n_voxels, n_trials) of a floating type and "
+                             f"voxel_id (n_voxels, 1) of whole numbers; found {said}; {_AGAIN}")
         return arrays[responses[0]], arrays[ids[0]]
 
     def _read(self, array, rows):
@@ -111,4 +114,5 @@ def check_length(path):
     place = 40 if head[8] < 2 else 28                   # of the length, in the two layouts of the first block
     expected, found = int.from_bytes(head[place:place + 8], "little"), path.stat().st_size
     if expected != found:
-        raise ValueError(f"{path} has {found:,} bytes, but says it has {expected:,}: it was cut, or something was inserted; {_AGAIN}")
+        raise ValueError(f"{path} has {found:,} bytes, but says it has {expected:,}: it was cut, or something was inserted; "
+                         f"{_AGAIN}")

@@ -49,14 +49,15 @@ def whole(table, column, path, *, at_most=np.iinfo(np.int64).max):
         Something else; the message has the first row (from 1) and what it says.
     """
     text = table[column]
-    wrong = ~text.str.fullmatch(r"\d{1,18}(\.0+)?").to_numpy(bool)
+    wrong = ~text.str.fullmatch(r"[0-9]{1,18}(\.0+)?").to_numpy(bool)
     if not wrong.any():
         numbers = text.str.partition(".")[0].astype(np.int64).to_numpy()
         wrong = numbers > at_most
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         limit = "" if at_most == np.iinfo(np.int64).max else f" to {at_most}"
-        raise ValueError(f"{path}: column {column} must hold whole numbers from 0{limit}; row {table.index[row] + 1} says {text.iloc[row]!r}")
+        raise ValueError(f"{path}: column {column} must hold whole numbers from 0{limit}; row {table.index[row] + 1} says "
+                         f"{text.iloc[row]!r}")
     return numbers
 
 

@@ -1,13 +1,13 @@
 """Which voxel belongs to which parcel: the tables VoxelMetadata.csv, and left or right.
 
-    voxels = read_voxels(root, subject, areas)          voxel_id, voxel_x, voxel_y, voxel_z, area (0: none), and the localisers lPPA, rPPA, ...
+    voxels = read_voxels(root, subject, areas)          voxel_id, voxel_x, ..., area (0: none), and the localisers lPPA, rPPA, ...
     grid = read_grid(root, subject)                     shape, affine and mask of the volume that the coordinates count in
-    table = roi_table(voxels, left, atlas)              roi_coordinates.parquet
+    table = roi_table(subject, voxels, grid, atlas)     roi_coordinates.parquet: every voxel's parcel, and its column there
 
 The tables have a 0/1 column per area and say nothing of the hemisphere. It is read off the affine: left is where the world's x is
-negative. The localisers, which were named by the experimenters (lPPA, rPPA, ...), must agree in 95 of 100 voxels. As published, hemispheres
-came from the voxel's number, x below the middle of the grid, and the parcels of the right were given to the left and vice versa;
-compat="reference" does that.
+negative. The localisers, which were named by the experimenters (lPPA, rPPA, ...), must agree in 95 of 100 voxels. As published,
+hemispheres came from the voxel's number, x below the middle of the grid, and the parcels of the right were given to the left and
+vice versa; compat="reference" does that.
 
 Columns are found by name, without the white space in two of them ("glasser-p9-\\n46v"), and must be the atlas' areas, each once.
 """
@@ -59,8 +59,8 @@ def read_voxels(root, subject, areas):
     Raises
     ------
     FileNotFoundError, ValueError
-        No file; areas that are missing, unknown or there twice; values other than 0 and 1; a voxel with two areas; voxels that are there twice;
-        another subject's file.
+        No file; areas that are missing, unknown or there twice; values other than 0 and 1; a voxel with two areas; voxels that
+        are there twice; another subject's file.
     """
     import pandas
 
@@ -93,7 +93,8 @@ def _read_block(block, path, subject, areas):
     if several.any():
         row = int(np.argmax(several))
         named = [areas[k] for k in np.flatnonzero(labels[row])]
-        raise ValueError(f"{path}: {several.sum()} voxels have more than one area, the first is voxel_id {found['voxel_id'][row]} with {named[:4]}; {_TABLES}")
+        raise ValueError(f"{path}: {several.sum()} voxels have more than one area, the first is voxel_id "
+                         f"{found['voxel_id'][row]} with {named[:4]}; {_TABLES}")
     localisers = [column for column in block if _LOCALISER.fullmatch(column)]
     values = _zeros_and_ones(block[localisers], path)
     return pandas.DataFrame({**found, "area": np.where(labels.any(axis=1), labels.argmax(axis=1) + 1, 0).astype(np.int32),
@@ -108,11 +109,13 @@ def area_columns(columns, path, areas):
     ValueError
         The columns are not the areas of the atlas, each once.
     """
-    found = {column: "".join(column.split()).removeprefix(_PREFIX) for column in columns if "".join(column.split()).startswith(_PREFIX)}
+    found = {column: "".join(column.split()).removeprefix(_PREFIX) for column in columns
+             if "".join(column.split()).startswith(_PREFIX)}
     missing, unknown = sorted(set(areas) - set(found.values())), sorted(set(found.values()) - set(areas))
     if missing or unknown or len(found) != len(areas):
-        raise ValueError(f"{path}: the columns {_PREFIX}... are not the {len(areas)} areas of the atlas, each once: {len(missing)} missing {missing[:4]}, "
-                         f"{len(unknown)} unknown {unknown[:4]}, {len(found)} found; {_TABLES}")
+        raise ValueError(f"{path}: the columns {_PREFIX}... are not the {len(areas)} areas of the atlas, each once: "
+                         f"{len(missing)} missing {missing[:4]}, {len(unknown)} unknown {unknown[:4]}, {len(found)} found; "
+                         f"{_TABLES}")
     return {area: column for column, area in found.items()}
 
 
@@ -137,7 +140,8 @@ def read_grid(root, subject):
     except Exception as error:                          # nibabel and the codecs below it raise a dozen types for damaged files
         raise ValueError(f"{path} cannot be read as NIfTI ({type(error).__name__}: {error}); {_GRID}") from error
     if len(shape) != 3 or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise ValueError(f"{path} has shape {image.shape} and an affine that says nothing of left and right: {affine.tolist()}; {_GRID}")
+        raise ValueError(f"{path} has shape {image.shape} and an affine that says nothing of left and right: {affine.tolist()}; "
+                         f"{_GRID}")
     return Grid(path, shape, affine, mask)
 
 
@@ -146,12 +150,12 @@ def check_grid(voxels, grid, path):
     places = voxels[COORDINATES].to_numpy()
     outside = (places >= grid.shape).any(axis=1)
     if outside.any():
-        raise ValueError(f"{path}: {outside.sum()} voxels lie outside the grid {grid.shape} of {grid.path.name}, such as {places[outside][0].tolist()}; the "
-                         "two files do not belong together")
+        raise ValueError(f"{path}: {outside.sum()} voxels lie outside the grid {grid.shape} of {grid.path.name}, such as "
+                         f"{places[outside][0].tolist()}; the two files do not belong together")
     in_mask = 1 if grid.mask is None else grid.mask[tuple(places.T)].mean()
     if in_mask < IN_MASK:
-        raise ValueError(f"{path}: {100 * in_mask:.1f} % of the voxels lie in the brain of {grid.path.name}, expected at least {100 * IN_MASK:.0f} %; the two "
-                         "files do not belong together")
+        raise ValueError(f"{path}: {100 * in_mask:.1f} % of the voxels lie in the brain of {grid.path.name}, expected at least "
+                         f"{100 * IN_MASK:.0f} %; the two files do not belong together")
 
 
 def left_by_affine(voxels, grid, path):
@@ -169,8 +173,9 @@ def left_by_affine(voxels, grid, path):
     if sum(n_agree.values()) < AGREEMENT * sum(n_voxels.values()):
         worst = sorted((name for name in n_voxels if n_voxels[name]), key=lambda name: n_agree[name] / n_voxels[name])
         said = ", ".join(f"{name} {n_agree[name]} of {n_voxels[name]}" for name in worst[:4])
-        raise ValueError(f"{path}: {sum(n_agree.values())} of {sum(n_voxels.values())} localiser voxels lie in the hemisphere of their name by the affine of "
-                         f"{grid.path}, expected at least {100 * AGREEMENT:.0f} % ({said}, ...); is it the subject's brain mask?")
+        raise ValueError(f"{path}: {sum(n_agree.values())} of {sum(n_voxels.values())} localiser voxels lie in the hemisphere of "
+                         f"their name by the affine of {grid.path}, expected at least {100 * AGREEMENT:.0f} % ({said}, ...); is "
+                         "it the subject's brain mask?")
     return left
 
 
@@ -199,23 +204,26 @@ def roi_table(subject, voxels, grid, atlas, *, path, compat=None):
     Returns
     -------
     DataFrame
-        voxel_id, subject_id, voxel_x, voxel_y, voxel_z, roi, name, hemisphere, voxel_roi_index (the voxel's column in its parcel's matrix).
+        voxel_id, subject_id, voxel_x, voxel_y, voxel_z, roi, name, hemisphere, voxel_roi_index (the voxel's column in its
+        parcel's matrix).
     """
     check_grid(voxels, grid, path)
     if compat not in (None, REFERENCE):
-        raise ValueError(f"hemisphere_compat: {compat!r} is unknown; leave it out, or use {REFERENCE!r} for the files as published")
+        raise ValueError(f"hemisphere_compat: {compat!r} is unknown; leave it out, or use {REFERENCE!r} for the files as "
+                         "published")
     left = left_by_affine(voxels, grid, path) if compat is None else (voxels["voxel_x"] < grid.shape[0] // 2).to_numpy()
     hemisphere = np.where(left, "lh", "rh")
     given = hemisphere if compat is None else np.where(left, "rh", "lh")
     names = atlas.loc[atlas["hemisphere"] == "lh", "name"].to_numpy()
     roi_of = atlas.set_index(["name", "hemisphere"])["roi"]
-    table = voxels[["voxel_id", *COORDINATES]].assign(subject_id=subject, hemisphere=hemisphere, given=given)[(voxels["area"] > 0).to_numpy()]
-    table["name"] = names[voxels.loc[voxels["area"] > 0, "area"] - 1]
-    table["roi"] = roi_of.loc[list(zip(table["name"], table["given"]))].to_numpy()
+    labelled = (voxels["area"] > 0).to_numpy()
+    table = voxels.loc[labelled, ["voxel_id", *COORDINATES]].assign(subject_id=subject, hemisphere=hemisphere[labelled])
+    table["name"] = names[voxels.loc[labelled, "area"] - 1]
+    table["roi"] = roi_of.loc[list(zip(table["name"], given[labelled]))].to_numpy()
     table = table.sort_values("voxel_id", ignore_index=True)
     table["voxel_roi_index"] = table.groupby("roi").cumcount()
-    columns = {"voxel_id": "uint32", "subject_id": "int64", **dict.fromkeys(COORDINATES, "int64"), "roi": "int64", "name": "category",
-               "hemisphere": "category", "voxel_roi_index": "uint32"}
+    columns = {"voxel_id": "uint32", "subject_id": "int64", **dict.fromkeys(COORDINATES, "int64"), "roi": "int64",
+               "name": "category", "hemisphere": "category", "voxel_roi_index": "uint32"}
     return table[list(columns)].astype(columns)
 
 
@@ -223,7 +231,8 @@ def coordinate_table(subject, hemisphere_compat, *, root, atlas):
     """roi_coordinates.parquet of a subject, from its files."""
     path = files.table_file(root, subject, files.VOXELS)
     areas = list(atlas.loc[atlas["hemisphere"] == "lh", "name"])
-    return roi_table(subject, read_voxels(root, subject, areas), read_grid(root, subject), atlas, path=path, compat=hemisphere_compat)
+    return roi_table(subject, read_voxels(root, subject, areas), read_grid(root, subject), atlas, path=path,
+                     compat=hemisphere_compat)
 
 
 def read_coordinates(work, subject):
@@ -233,7 +242,7 @@ def read_coordinates(work, subject):
 
 
 def label_volume(subject, suffix, hemisphere_compat, *, root, work):
-    """mask-glasser.npy or, as a function of a path, mask-glasser.nii.gz: (x, y, z) uint16, the parcel of every voxel, 0 elsewhere.
+    """mask-glasser.npy, or the writer of mask-glasser.nii.gz: (x, y, z) uint16, the parcel of every voxel, 0 elsewhere.
 
     It shows roi_coordinates.parquet, which was made with `hemisphere_compat`. The same labels give the same bytes.
     """
