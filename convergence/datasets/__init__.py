@@ -14,9 +14,10 @@ def open_dataset(name, root=None):
     Parameters
     ----------
     name : str
-        "nsd", "images92", or "folder" for data of your own (convergence.datasets.folder.reader states the layout).
+        "nsd", "things", "bold5000" (or one source of its pictures: "bold5000-coco", "bold5000-imagenet", "bold5000-scenes"),
+        "images92", or "folder" for data of your own (convergence.datasets.folder.reader states the layout).
     root : path, optional
-        Its folder; default: the dataset's environment variable (NSD_DATASET, IMAGES92_DATASET).
+        Its folder; default: the dataset's environment variable (NSD_DATASET, THINGS_DATASET, BOLD_DATASET, IMAGES92_DATASET).
 
     Returns
     -------

@@ -40,8 +40,10 @@ def entry_of(model, where="models"):
         return Entry(model)
     known = [f.name for f in fields(Entry)]
     if not isinstance(model, dict) or "name" not in model or set(model) - set(known):
-        raise ValueError(f"{where}: expected the name of a network, or a mapping with name and perhaps {', '.join(known[1:])}; found {model!r}")
-    wrong = [f"{key}: {value!r} is no {_KINDS[key].__name__}" for key, value in model.items() if not isinstance(value, _KINDS[key])]
+        raise ValueError(f"{where}: expected the name of a network, or a mapping with name and perhaps {', '.join(known[1:])}; "
+                         f"found {model!r}")
+    wrong = [f"{key}: {value!r} is no {_KINDS[key].__name__}" for key, value in model.items()
+             if not isinstance(value, _KINDS[key])]
     if wrong:
         raise ValueError(f"{where}: {model['name']}: {'; '.join(wrong)}")
     return Entry(**model)
@@ -81,4 +83,5 @@ def read_models(path, modality, only=None):
 
 
 def _beside(entry, folder):
-    return entry if entry.local_path is None else Entry(**{**vars(entry), "local_path": str(folder / Path(entry.local_path).expanduser())})
+    return entry if entry.local_path is None else Entry(**{**vars(entry),
+                                                           "local_path": str(folder / Path(entry.local_path).expanduser())})

@@ -21,7 +21,8 @@ _CLASS_TOKEN = ("vit_", "deit", "beit", "eva", "flexivit")
 _WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
 
 
-def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=None, weights=None, device="auto", batch_size="auto",
+def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=None, weights=None, device="auto",
+                batch_size="auto",
                 workers=2, skip_bad=False):
     """Who writes <features>/<dataset>/all/<model>_pool-<pool>.h5, or all-untrained/<model>_pool-<pool>-untrained-seed<seed>.h5.
 
@@ -41,7 +42,8 @@ def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=N
     weights : path, optional
         Weights of one model, or a folder with <model>.safetensors (.pth, .pt, .bin) of each, instead of the hub's.
     device, batch_size, workers
-        Where, how many pictures at a time (auto: fewer when memory runs out), how many threads decode them. They do not decide the result.
+        Where, how many pictures at a time (auto: fewer when memory runs out), how many threads decode them. They do not decide
+        the result.
     skip_bad : bool
         Whether pictures that cannot be read are left out of the file, which says so.
 
@@ -65,7 +67,8 @@ def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=N
     for entry in map(entry_of, models):
         model = entry.name
         pooled = pool_of(model) if pool == "auto" else pool
-        said = {key: value for key, value in (("revision", entry.revision), ("kwargs", entry.kwargs), ("skip_bad", skip_bad)) if value}
+        said = {key: value for key, value in (("revision", entry.revision), ("kwargs", entry.kwargs), ("skip_bad", skip_bad))
+                if value}
         for seed in _seeds(entry, seeds):
             file = None if seed is not None else _vision_weights(entry, weights)
             output = _path(features, dataset, f"{plain_name(model)}_pool-{pooled}", seed)
@@ -81,8 +84,8 @@ def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=N
 def language_jobs(dataset, models, features, *, seeds=None, device="auto", batch_size=32):
     """Who writes <features>/<dataset>/all/<org>_<model>_pool-avg_prompt-coco.h5 (random weights: as in `vision_jobs`).
 
-    models: "minilm", names of the Hugging Face hub, folders, or entries with name, local_path and pretrained. The other parameters,
-    and what is returned and raised, are those of `vision_jobs`.
+    models: "minilm", names of the Hugging Face hub, folders, or entries with name, local_path and pretrained. The other
+    parameters, and what is returned and raised, are those of `vision_jobs`.
     """
     dataset.captions                            # not there: one clear error instead of one per model
     captions = _existing(dataset.caption_files(), f"the captions of {dataset.name}")
@@ -101,14 +104,16 @@ def language_jobs(dataset, models, features, *, seeds=None, device="auto", batch
     return _distinct(jobs)
 
 
-def extract_vision(model, pool, dtype, seed, *, dataset, weights, device, batch_size, workers, work, inputs, revision=None, kwargs=None,
+def extract_vision(model, pool, dtype, seed, *, dataset, weights, device, batch_size, workers, work, inputs, revision=None,
+                   kwargs=None,
                    skip_bad=False):
     """One job of `vision_jobs`: returns the function that writes the file at a path."""
     from convergence.features import vision
 
     network = vision.load_network(model, seed=seed, weights=weights, revision=revision, **(kwargs or {}))
     known = {"/".join(Path(path).parts[-3:]): fingerprint(path) for path in inputs}
-    return lambda path: vision.write(path, dataset, network, pool=pool, dtype=dtype, device=device, batch_size=batch_size, workers=workers,
+    return lambda path: vision.write(path, dataset, network, pool=pool, dtype=dtype, device=device, batch_size=batch_size,
+                                     workers=workers,
                                      work=work, inputs=known, skip_bad=skip_bad)
 
 

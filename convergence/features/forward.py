@@ -3,9 +3,9 @@
     layers = Forward(network, pool="avg", device="auto", dtype="float32", size=BatchSize("auto"))
     layers(stack)                       # a list with one (b, dim) float32 array per layer
 
-What stands for a picture: the class token (pool="cls"), or the mean over positions (pool="avg"; class and register tokens do not take
-part); a layer of (b, dim) stands for itself. Half precision is torch's autocast: weights, norms and pooling stay in float32. When
-memory runs out, the stack is halved until it fits, and later stacks are smaller.
+What stands for a picture: the class token (pool="cls"), or the mean over positions (pool="avg"; class and register tokens do
+not take part); a layer of (b, dim) stands for itself. Half precision is torch's autocast: weights, norms and pooling stay in
+float32. When memory runs out, the stack is halved until it fits, and later stacks are smaller.
 """
 
 from contextlib import contextmanager
@@ -43,7 +43,8 @@ class Forward:
         Raises
         ------
         ValueError
-            A layer is neither a map nor a sequence of tokens, it was not called, there is no class token, or memory does not suffice.
+            A layer is neither a map nor a sequence of tokens, it was not called, there is no class token, or memory does not
+            suffice.
         """
         try:
             return self._layers(stack)
@@ -64,14 +65,16 @@ class Forward:
             self._module(stack.to(self._where))
         silent = [layer for layer in names if layer not in recorded]
         if silent:
-            raise ValueError(f"model {self._network.name!r}: the layers {', '.join(silent)} gave no output: the network does not call them; "
+            raise ValueError(f"model {self._network.name!r}: the layers {', '.join(silent)} gave no output: the network does "
+                             f"not call them; "
                              "choose another network, or other layers")
         return [recorded[layer].cpu().numpy() for layer in names]
 
 
 def out_of_memory(error):
     """Whether an error says that memory did not suffice, on a GPU or on the CPU."""
-    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error) or "out of memory" in str(error)
+    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error) or "out of "
+                                                                                                                     "memory" in str(error)
 
 
 @contextmanager
@@ -90,11 +93,13 @@ def _recording(network, pool):
 
 
 def _pooled(network, layer, output, pool):
-    """(b, dim) from a map (b, dim, height, width), for some networks (b, height, width, dim), tokens (b, n_tokens, dim), or itself."""
+    """(b, dim) from a map (b, dim, height, width), for some networks (b, height, width, dim), tokens (b, n_tokens, dim), or
+    itself."""
     module, place = network.module, f"model {network.name!r}: layer {layer}"
     if not isinstance(output, torch.Tensor) or output.ndim not in (2, 3, 4):
         found = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-        raise ValueError(f"{place} gives {found}; expected a map (b, dim, height, width), tokens (b, n_tokens, dim) or units (b, dim); choose "
+        raise ValueError(f"{place} gives {found}; expected a map (b, dim, height, width), tokens (b, n_tokens, dim) or units "
+                         f"(b, dim); choose "
                          "another network, or other layers")
     output = output.float()
     prefix = _prefix_tokens(module, output) if output.ndim == 3 else 0
@@ -113,7 +118,8 @@ def _pooled(network, layer, output, pool):
 
 
 def _has_class_token(module):
-    return any(getattr(module, name, None) is not None for name in ("cls_token", "class_token"))         # timm's and torchvision's word
+    # timm's and torchvision's word
+    return any(getattr(module, name, None) is not None for name in ("cls_token", "class_token"))
 
 
 def _prefix_tokens(module, tokens):

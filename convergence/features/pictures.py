@@ -17,7 +17,8 @@ START = 32
 
 
 class BatchSize:
-    """How many pictures go through a network at a time: a fixed number, or "auto", 32 to begin with and fewer when memory runs out.
+    """How many pictures go through a network at a time: a fixed number, or "auto", 32 to begin with and fewer when memory runs
+    out.
 
     Attributes
     ----------
@@ -34,7 +35,8 @@ class BatchSize:
     def halve(self, tried, error):
         """After `tried` pictures were too many; a ValueError where fewer are not possible or not wanted."""
         if not self.auto or tried == 1:
-            hint = "use a smaller network, --dtype bfloat16, or another device" if tried == 1 else "use --batch-size auto, or fewer"
+            hint = "use a smaller network, --dtype bfloat16, or another device" if tried == 1 else "use --batch-size auto, or "
+                                                                                                   "fewer"
             raise ValueError(f"out of memory with {tried} pictures at a time ({' '.join(str(error).split())[:150]}); {hint}") from error
         self.n = max(1, tried // 2)
 

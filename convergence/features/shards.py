@@ -1,16 +1,16 @@
 """Activations on their way into a feature file: shard by shard, so that a run that was stopped goes on where it was.
 
-    <work>/plan.json                    what is being computed; shards of another plan are thrown away
-    <work>/00000.npy, 00000.json        the first ROWS images: (n_rows, n_units) float32, all layers side by side; which images they are
+    <work>/plan.json                    what is being computed; shards of another plan are thrown away <work>/00000.npy,
+    00000.json        the first ROWS images: (n_rows, n_units) float32, all layers side by side; which images they are
 
     shards = Shards(work, ids, layer_names, plan)
     for start, stop in shards.missing():                        # runs of images that no finished shard holds
         shards.append(layers, faults)                           # the next images; faults: {image: why it has no row}
     shards.into(file, storage="auto", computed="float32")       # the finished HDF5 file
 
-A shard is memory-mapped while it is written and while it is read, and closed after ROWS images, so that memory is bounded whatever the
-number of images. It counts when its .json is there. Batches that end where shards end (`rows_left`) make a resumed run compute the same
-batches, and so the same bytes, as an uninterrupted one.
+A shard is memory-mapped while it is written and while it is read, and closed after ROWS images, so that memory is bounded
+whatever the number of images. It counts when its .json is there. Batches that end where shards end (`rows_left`) make a resumed
+run compute the same batches, and so the same bytes, as an uninterrupted one.
 """
 
 import hashlib
@@ -79,13 +79,15 @@ class Shards:
 
     def __init__(self, folder, ids, layer_names, plan, *, retry=True, limit=np.inf):
         self.folder, self._ids, self._names, self._plan, self._limit = Path(folder), ids, list(layer_names), plan, limit
-        self._start(json.dumps({**plan, "layer_names": self._names, "rows": ROWS, "ids": hashlib.blake2b(ids.tobytes()).hexdigest()}, sort_keys=True))
+        self._start(json.dumps({**plan, "layer_names": self._names, "rows": ROWS,
+                                "ids": hashlib.blake2b(ids.tobytes()).hexdigest()}, sort_keys=True))
         self._row = 0                   # the next image to be appended
         self._shard = self._map = None  # the one that is being written
         self._done = {start for start in range(0, len(ids), ROWS) if self._usable(start, retry)}
 
     def missing(self):
-        """Yield (start, stop) of runs of images without a finished shard; what is appended next belongs to the run yielded last."""
+        """Yield (start, stop) of runs of images without a finished shard; what is appended next belongs to the run yielded
+        last."""
         starts = [start for start in range(0, len(self._ids), ROWS) if start not in self._done]
         while starts:
             first = last = starts.pop(0)
@@ -97,7 +99,8 @@ class Shards:
                 raise ValueError(f"the batches held {self._row - first} rows for {stop - first} images")
 
     def append(self, layers, faults):
-        """Take the activations of the next images, one (b, dim) array per layer; `layers` may be None when all of them are in `faults`."""
+        """Take the activations of the next images, one (b, dim) array per layer; `layers` may be None when all of them are in
+        `faults`."""
         n = len(faults) + (0 if layers is None else len(layers[0]))
         if self._row + n > len(self._ids):
             raise ValueError(f"layer 0 ({self._names[0]}): more rows than the {len(self._ids)} images")
@@ -130,7 +133,8 @@ class Shards:
         """
         shards = [shard for shard in self._finished() if shard["ids"]]
         if not shards:
-            raise ValueError(f"none of the {len(self._ids)} images has activations; the first: {next(iter(self.faults().values()), '')}")
+            raise ValueError(f"none of the {len(self._ids)} images has activations; the first: "
+                             f"{next(iter(self.faults().values()), '')}")
         dims, ids = shards[0]["dims"], [image for shard in shards for image in shard["ids"]]
         types = [stored_type(storage, computed, max(shard["largest"][index] for shard in shards)) for index in range(len(dims))]
         file["ids"] = np.array(ids, dtype=np.int64)
@@ -173,7 +177,8 @@ class Shards:
         if self._map is None:                                   # the first activations tell the widths of the layers
             self._shard["dims"] = dims
             shape = min(ROWS, len(self._ids) - start), sum(dims)
-            self._map = np.lib.format.open_memmap(self._file(start), "w+", np.float32, shape)       # its .json, not its name, makes it whole
+            # its .json, not its name, makes it whole
+            self._map = np.lib.format.open_memmap(self._file(start), "w+", np.float32, shape)
         row, column = len(self._shard["ids"]), 0
         for index, values in enumerate(layers):
             largest = np.abs(values).max(axis=1, initial=0)
@@ -188,7 +193,8 @@ class Shards:
         row, plan = int(np.flatnonzero(self._ids == kept[bad])[0]), self._plan
         found = f"reach {largest[bad]:.3g}, beyond float16" if np.isfinite(largest[bad]) else "are NaN or infinite"
         hint = ", or use --dtype bfloat16 or float32" if np.isfinite(self._limit) else ""
-        raise ValueError(f"layer {index} ({self._names[index]}): the activations of row {row}, {plan['id_name']} {kept[bad]}, {found}; "
+        raise ValueError(f"layer {index} ({self._names[index]}): the activations of row {row}, {plan['id_name']} {kept[bad]}, "
+                         f"{found}; "
                          f"{plan['model']} was stopped, look at this input and at the weights{hint}")
 
     def _close(self):

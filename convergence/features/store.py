@@ -1,11 +1,11 @@
 """The feature file of a network: <features>/<dataset>/all/<stem>.h5 (random weights: all-untrained/).
 
-    layers/000, layers/001, ...  (n_images, dim)     activations; dim and type (float32, float16, bfloat16 as uint16 bits) may differ
-    ids                          (n_images,) int64   which image each row is
-    absent, absent_because       (n_absent,)         images without a row, and why; only where there are such
-    attributes                   ATTRIBUTES and layer_names
+    layers/000, layers/001, ...  (n_images, dim)     activations; dim and type (float32, float16, bfloat16 as uint16 bits) may
+    differ ids                          (n_images,) int64   which image each row is absent, absent_because       (n_absent,)
+    images without a row, and why; only where there are such attributes                   ATTRIBUTES and layer_names
 
-    write_features(path, ids, batches, layer_names=..., attributes=..., work=...)       # as they are computed; goes on where it was stopped
+    # as they are computed; goes on where it was stopped
+    write_features(path, ids, batches, layer_names=..., attributes=..., work=...)
     with open_features(path, "nsd") as file:                                # refuses the features of another dataset
         file.layer(3, images)                                               # (n, dim) float32, only these rows are read
     list_features(folder, "nsd"); models_info(paths); write_models_info(folder, derivatives)
@@ -45,16 +45,17 @@ def write_features(path, ids, batches, *, layer_names, attributes, storage="auto
     ids : (n,) array_like of int
         Image of every row; no image twice.
     batches : iterable, or function of (start, stop) that returns one
-        Yields lists with one (b, dim) array per layer; the rows of successive batches follow `ids` (the function's: ids[start:stop]).
-        Where images have no row, it yields (list, {image: why}) for the next ones, or (None, {image: why}).
+        Yields lists with one (b, dim) array per layer; the rows of successive batches follow `ids` (the function's:
+        ids[start:stop]). Where images have no row, it yields (list, {image: why}) for the next ones, or (None, {image: why}).
     layer_names : sequence of str
     attributes : dict
         Exactly the keys of ATTRIBUTES.
     storage : {"auto", "float32", "float16", "bfloat16"}
-        Type of the layers in the file. "auto": float32, or float16 for a layer that was computed in half precision and does not exceed 3e4.
+        Type of the layers in the file. "auto": float32, or float16 for a layer that was computed in half precision and does not
+        exceed 3e4.
     work : path, optional
-        Hidden folder for shards (shards.py): what is in it from a run that was stopped is used. It is deleted at the end. Without it nothing is
-        resumed. Needs `batches` to be a function.
+        Hidden folder for shards (shards.py): what is in it from a run that was stopped is used. It is deleted at the end.
+        Without it nothing is resumed. Needs `batches` to be a function.
     inputs : dict, optional
         What the activations were computed from, e.g. fingerprints of files: shards of other inputs are not used.
     skip_bad : bool
@@ -63,8 +64,8 @@ def write_features(path, ids, batches, *, layer_names, attributes, storage="auto
     Raises
     ------
     ValueError
-        An activation is NaN or infinite, or too large for float16 (names the layer, the row and its image); the batches hold more or fewer rows
-        than `ids`; images have no row; an image occurs twice; attributes are missing or unknown.
+        An activation is NaN or infinite, or too large for float16 (names the layer, the row and its image); the batches hold
+        more or fewer rows than `ids`; images have no row; an image occurs twice; attributes are missing or unknown.
     """
     path, ids = Path(path), np.asarray(ids, dtype=np.int64)
     _check(path.name, ids, attributes, storage)
@@ -161,7 +162,8 @@ class Features:
     def _lacking(self, unknown):
         known, left_out = self.attributes, [image for image in unknown.tolist() if image in self.absent]
         why = f"; left out with --skip-bad: {_few(left_out)} ({self.absent[left_out[0]]})" if left_out else ""
-        return (f"{self.path.name}: {len(unknown)} of the images asked for are not in it: {known['id_name']} {_few(unknown)}{why}; it holds "
+        return (f"{self.path.name}: {len(unknown)} of the images asked for are not in it: {known['id_name']} "
+                f"{_few(unknown)}{why}; it holds "
                 f"{len(self.ids)} images of {known['dataset']}, {self.ids.min()} to {self.ids.max()}; {_mend()}")
 
 
@@ -279,7 +281,8 @@ def _check(name, ids, attributes, storage):
 def _without_row(faults, n, known):
     shown = "; ".join(list(faults.values())[:10])
     more = f"; ... ({len(faults)} in all)" if len(faults) > 10 else ""
-    return (f"{len(faults)} of {n} images of the dataset {known['dataset']!r} have no activations: {shown}{more}. The other {n - len(faults)} are "
+    return (f"{len(faults)} of {n} images of the dataset {known['dataset']!r} have no activations: {shown}{more}. The other {n "
+            f"- len(faults)} are "
             "extracted: --skip-bad writes their file without computing them again; or mend those images and run again")
 
 

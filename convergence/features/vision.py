@@ -3,11 +3,11 @@
     network = load_network("efficientnet_lite0")                # trained; seed=0: random weights
     write(path, dataset, network, pool="avg")                   # the feature file (store.py)
 
-What a layer is: in vision transformers the output of every block (`blocks.0`, ...), before the final norm; in all other networks
-the output of every stage that timm names (feature_info) and of the stages between them. EfficientNets also give `bn1`, the stem,
-and `bn2`, the last map before global pooling: efficientnet_lite0 has bn1, blocks.0 to blocks.6, bn2. What stands for a picture:
-the class token (pool="cls"), or the mean over positions (pool="avg"): forward.py. Networks of torchvision and of one's own, with the
-layers that they name: adapters.py.
+What a layer is: in vision transformers the output of every block (`blocks.0`, ...), before the final norm; in all other
+networks the output of every stage that timm names (feature_info) and of the stages between them. EfficientNets also give `bn1`,
+the stem, and `bn2`, the last map before global pooling: efficientnet_lite0 has bn1, blocks.0 to blocks.6, bn2. What stands for
+a picture: the class token (pool="cls"), or the mean over positions (pool="avg"): forward.py. Networks of torchvision and of
+one's own, with the layers that they name: adapters.py.
 """
 
 import difflib
@@ -101,7 +101,8 @@ def _from_elsewhere(name, seed, weights, architecture):
         source = "random"
     elif weights is not None:
         source = _load_weights(module, name, Path(weights))
-    return Network(name, _family(name.removeprefix(TORCHVISION)), module, transform, {"transform": _told(transform)}, layers, source, seed)
+    return Network(name, _family(name.removeprefix(TORCHVISION)), module, transform, {"transform": _told(transform)}, layers,
+                   source, seed)
 
 
 def layers_of(module, name="network"):
@@ -124,7 +125,8 @@ def layers_of(module, name="network"):
     return [layer for layer in known if layer in layers]
 
 
-def write(path, dataset, network, *, pool="avg", dtype="auto", device="auto", batch_size="auto", workers=2, work=None, inputs=None,
+def write(path, dataset, network, *, pool="avg", dtype="auto", device="auto", batch_size="auto", workers=2, work=None,
+          inputs=None,
           skip_bad=False):
     """Write the feature file of a network for all pictures of a dataset.
 
@@ -143,7 +145,8 @@ def write(path, dataset, network, *, pool="avg", dtype="auto", device="auto", ba
     workers : int
         Threads that decode and resize the next pictures meanwhile.
     work, inputs, skip_bad
-        As in ``store.write_features``: where a run that was stopped goes on; from what; whether pictures that cannot be read are left out.
+        As in ``store.write_features``: where a run that was stopped goes on; from what; whether pictures that cannot be read
+        are left out.
 
     Raises
     ------
@@ -159,7 +162,8 @@ def write(path, dataset, network, *, pool="avg", dtype="auto", device="auto", ba
     attributes = {
         "dataset": dataset.name, "id_name": dataset.image_key, "model": network.name, "modality": "vision",
         "family": network.family, "revision": network.revision, "transform": json.dumps(network.transform_options),
-        "pool": pool, "dtype": computed, "seed": -1 if network.seed is None else network.seed, "untrained": network.seed is not None,
+        "pool": pool, "dtype": computed, "seed": -1 if network.seed is None else network.seed,
+        "untrained": network.seed is not None,
         "num_parameters": sum(p.numel() for p in network.module.parameters())}
 
     with tqdm(total=len(ids), desc=network.name, unit="image", leave=False) as progress:
@@ -169,7 +173,8 @@ def write(path, dataset, network, *, pool="avg", dtype="auto", device="auto", ba
                 yield None if stack is None else layers_of_stack(stack), faults
                 progress.update(len(faults) + (0 if stack is None else len(stack)))
 
-        write_features(path, ids, batches, layer_names=network.layer_names, attributes=attributes, storage=dtype, work=work, inputs=inputs,
+        write_features(path, ids, batches, layer_names=network.layer_names, attributes=attributes, storage=dtype, work=work,
+                       inputs=inputs,
                        skip_bad=skip_bad)
 
 

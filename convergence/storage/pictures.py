@@ -10,8 +10,9 @@ def rgb(picture):
     Parameters
     ----------
     picture : PIL.Image.Image
-        Grey, palette and CMYK pictures are converted; 16 bits become 8 by division (Pillow would clip them); the rotation that a camera
-        noted (EXIF) is carried out. Transparency is dropped, colours stay as they are stored (as timm and torchvision do).
+        Grey, palette and CMYK pictures are converted; 16 bits become 8 by division (Pillow would clip them); the rotation that
+        a camera noted (EXIF) is carried out. Transparency is dropped, colours stay as they are stored (as timm and torchvision
+        do).
 
     Returns
     -------

@@ -29,7 +29,8 @@ def test_a_network_of_ones_own(tmp_path):
 
 
 def test_an_adapter_is_told_whether_it_is_trained():
-    weights = [vision.load_network(f"{TOYS}:deep", seed=seed, n_layers=2, n_units=4).module[1].weight for seed in (None, None, 3, 3, 4)]
+    weights = [vision.load_network(f"{TOYS}:deep", seed=seed, n_layers=2, n_units=4).module[1].weight
+               for seed in (None, None, 3, 3, 4)]
     assert torch.equal(weights[0], weights[1]) and torch.equal(weights[2], weights[3])
     assert not torch.equal(weights[0], weights[2]) and not torch.equal(weights[2], weights[4])
 
@@ -54,7 +55,8 @@ def test_adapters_that_are_wrong_say_so(name, seed, message):
 
 
 def test_an_adapter_file_that_is_not_there():
-    with pytest.raises(ValueError, match=r"the file nowhere/net\.py is not there; expected <file>\.py:<function> or <module>:<function>"):
+    with pytest.raises(ValueError, match=r"the file nowhere/net\.py is not there; expected <file>\.py:<function> or "
+                                         r"<module>:<function>"):
         vision.load_network("nowhere/net.py:f")
 
 
@@ -107,13 +109,15 @@ vision:
     revision: abc123
 """)
     entries = read_models(tmp_path / "models.yml", "vision")
-    assert entries == [Entry("efficientnet_lite0"), Entry("vit_tiny_patch16_224", pretrained=False, kwargs={"img_size": 32, "depth": 2}),
+    assert entries == [Entry("efficientnet_lite0"),
+                       Entry("vit_tiny_patch16_224", pretrained=False, kwargs={"img_size": 32, "depth": 2}),
                        Entry("test_vit", "abc123", str(tmp_path / "weights" / "test_vit.safetensors"))]
     assert read_models(tmp_path / "models.yml", "vision", ["test_vit", "resnet18"]) == [entries[2], Entry("resnet18")]
 
 
 @pytest.mark.parametrize("model, message", [
-    ({"nam": "x"}, "expected the name of a network, or a mapping with name and perhaps revision, local_path, pretrained, kwargs; found {'nam': 'x'}"),
+    ({"nam": "x"}, "expected the name of a network, or a mapping with name and perhaps revision, local_path, pretrained, "
+                   "kwargs; found {'nam': 'x'}"),
     ({"name": "x", "colour": 1}, "expected the name of a network, or a mapping"),
     ({"name": "x", "pretrained": "no", "kwargs": 3}, "models: x: pretrained: 'no' is no bool; kwargs: 3 is no dict"),
     (3, "expected the name of a network")])

@@ -34,7 +34,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path, kind):
     dataset, sizes = ManyPictures(70), []
     vision.write(tmp_path / "a.h5", dataset, network_that_holds(9, kind, sizes), device="cpu")
     assert sizes == [32, 16, 8, 8, 16, 8, 8, 8, 8, 8, 8, 6]
-    vision.write(tmp_path / "b.h5", dataset, vision.load_network(f"{TOYS}:deep", n_layers=2, n_units=6), device="cpu", batch_size=8)
+    vision.write(tmp_path / "b.h5", dataset, vision.load_network(f"{TOYS}:deep", n_layers=2, n_units=6), device="cpu",
+                 batch_size=8)
     with open_features(tmp_path / "a.h5") as file, open_features(tmp_path / "b.h5") as expected:
         assert file.ids.tolist() == dataset.images.index.tolist()
         for index in range(2):
@@ -44,8 +45,10 @@ def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path, kind):
 def test_out_of_memory_with_one_picture_or_a_fixed_size_says_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"out of memory with 1 pictures at a time .*use a smaller network"):
         vision.write(tmp_path / "a.h5", ManyPictures(5), network_that_holds(0, torch.cuda.OutOfMemoryError, []), device="cpu")
-    with pytest.raises(ValueError, match=r"out of memory with 4 pictures at a time \(CUDA out of memory.*use --batch-size auto, or fewer"):
-        vision.write(tmp_path / "a.h5", ManyPictures(5), network_that_holds(3, torch.cuda.OutOfMemoryError, []), device="cpu", batch_size=4)
+    with pytest.raises(ValueError, match=r"out of memory with 4 pictures at a time \(CUDA out of memory.*use --batch-size "
+                                         r"auto, or fewer"):
+        vision.write(tmp_path / "a.h5", ManyPictures(5), network_that_holds(3, torch.cuda.OutOfMemoryError, []), device="cpu",
+                     batch_size=4)
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory(tmp_path):
@@ -77,7 +80,8 @@ def test_half_precision_is_close_and_is_stored_as_such(tmp_path):
 
 def test_float16_refuses_what_it_cannot_hold(tmp_path):
     network = vision.load_network(f"{TOYS}:scaled", factor=3e5)
-    with pytest.raises(ValueError, match=r"layer 0 \(out\): .* many_id 15, reach .*, beyond float16; .* use --dtype bfloat16 or float32"):
+    with pytest.raises(ValueError, match=r"layer 0 \(out\): .* many_id 15, reach .*, beyond float16; .* use --dtype bfloat16 "
+                                         r"or float32"):
         vision.write(tmp_path / "a.h5", ManyPictures(5), network, device="cpu", dtype="float16")
 
 

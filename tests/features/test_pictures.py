@@ -12,7 +12,8 @@ from convergence.storage.pictures import rgb
 
 def colours():
     """(6, 8, 3): flat patches, so that JPEG keeps them nearly."""
-    patches = np.array([[[250, 20, 30], [10, 240, 60]], [[5, 15, 235], [200, 180, 40]], [[90, 90, 90], [255, 255, 255]]], np.uint8)
+    patches = np.array([[[250, 20, 30], [10, 240, 60]], [[5, 15, 235], [200, 180, 40]], [[90, 90, 90], [255, 255, 255]]],
+                       np.uint8)
     return np.kron(patches, np.ones((16, 16, 1), np.uint8))
 
 
@@ -31,7 +32,8 @@ def test_grey_palette_and_transparent_files(tmp_path):
     alpha = Image.fromarray(np.tile(np.uint8([0, 128, 255, 60]), (values.shape[0], values.shape[1] // 4)))
     transparent = picture.copy()
     transparent.putalpha(alpha)
-    np.testing.assert_array_equal(through_file(transparent, tmp_path / "rgba.png"), values)              # colours as stored, not blended
+    # colours as stored, not blended
+    np.testing.assert_array_equal(through_file(transparent, tmp_path / "rgba.png"), values)
 
 
 def test_cmyk_files(tmp_path):
@@ -59,7 +61,8 @@ def test_the_rotation_that_a_camera_noted_is_carried_out(tmp_path, orientation, 
 
 def test_pictures_without_a_known_white_are_refused(tmp_path):
     Image.fromarray(np.float32([[0.1, 7.5]])).save(tmp_path / "f.tif")
-    with pytest.raises(ValueError, match=r"its values \('F', 0\.1.* to 7\.5\) have no known white; save it with 8 or 16 bits per channel"):
+    with pytest.raises(ValueError, match=r"its values \('F', 0\.1.* to 7\.5\) have no known white; save it with 8 or 16 bits "
+                                         r"per channel"):
         rgb(Image.open(tmp_path / "f.tif"))
 
 
@@ -78,12 +81,14 @@ def test_batches_end_where_shards_end_and_keep_the_order(monkeypatch):
     read = dataset.image
     dataset.image = lambda image: Image.open("/nowhere.png") if image in (33, 30) else read(image)
     found, sizes = [], []
-    for stack, faults in stacks(dataset, lambda picture: torch.tensor(np.asarray(picture)[0, 0, 0]), ids[5:], size, row=5, workers=3):
+    for stack, faults in stacks(dataset, lambda picture: torch.tensor(np.asarray(picture)[0, 0, 0]), ids[5:], size, row=5,
+                                workers=3):
         sizes.append((0 if stack is None else len(stack), list(faults)))
         found += [] if stack is None else stack.tolist()
     assert sizes == [(4, []), (1, []), (4, [])]
     assert found == [np.asarray(read(image))[0, 0, 0] for image in ids[5:]]
-    sizes = [(0 if stack is None else len(stack), list(faults)) for stack, faults in stacks(dataset, lambda p: torch.zeros(1), ids[:5], BatchSize(2))]
+    sizes = [(0 if stack is None else len(stack), list(faults)) for stack,
+             faults in stacks(dataset, lambda p: torch.zeros(1), ids[:5], BatchSize(2))]
     assert sizes == [(2, []), (1, [33]), (0, [30])]
 
 

@@ -34,7 +34,8 @@ def test_rows_are_images_and_a_warning_says_so(tmp_path):
 
 
 def test_language_files_in_half_precision(tmp_path):
-    path, features = published(tmp_path / "nsd" / "all-untrained" / "bigscience_bloomz-560m_pool-avg_prompt-coco-untrained.pt", dtype=torch.bfloat16,
+    path, features = published(tmp_path / "nsd" / "all-untrained" / "bigscience_bloomz-560m_pool-avg_prompt-coco-untrained.pt",
+                               dtype=torch.bfloat16,
                                loss=torch.tensor(3.2), mask=torch.ones(6, 9))
     with pytest.warns(UserWarning), open_features(path) as file:
         assert file.stored == ["bfloat16"] * 3 and file.attributes["dataset"] == "nsd"
@@ -66,8 +67,10 @@ def test_what_is_no_feature_file_is_refused_and_no_code_is_run(tmp_path, capsys)
         open_features(tmp_path / "harmful.pt")
     assert "was run" not in capsys.readouterr().out
     (tmp_path / "cut.pt").write_bytes((tmp_path / "harmful.pt").read_bytes()[:200])
-    with pytest.raises(ValueError, match=r"cut\.pt cannot be read as a published feature file: .*expected a dictionary of tensors"):
+    with pytest.raises(ValueError, match=r"cut\.pt cannot be read as a published feature file: .*expected a dictionary of "
+                                         r"tensors"):
         open_features(tmp_path / "cut.pt")
     torch.save({"features": torch.zeros(2, 3)}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other\.pt is not a published feature file: expected the keys feats .* and num_params, found features"):
+    with pytest.raises(ValueError, match=r"other\.pt is not a published feature file: expected the keys feats .* and "
+                                         r"num_params, found features"):
         open_features(tmp_path / "other.pt")

@@ -88,7 +88,8 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     assert int(resumed.stdout) <= 3 * (23 - 8)                                  # the first two shards were not read again
     assert output.read_bytes() == whole.read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{name}.h5{end}" for name in ("resumed", "whole") for end in ("", ".json"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{name}.h5{end}" for name in ("resumed", "whole")
+                                                                      for end in ("", ".json"))
 
 
 def test_batches_that_cross_shards_land_in_the_right_rows(tmp_path, four):
@@ -156,7 +157,8 @@ def test_what_float16_cannot_hold_is_refused(tmp_path, four):
     layers = values(IDS)
     layers[1][4, 0] = 7e4
     made = shards_of(tmp_path / "w", limit=65504.0)
-    with pytest.raises(ValueError, match=r"layer 1 \(b\): the activations of row 4, toy_id 5, reach 7e\+04, beyond float16; .* or "
+    with pytest.raises(ValueError, match=r"layer 1 \(b\): the activations of row 4, toy_id 5, reach 7e\+04, beyond float16; .* "
+                                         r"or "
                                          r"use --dtype bfloat16"):
         for _ in made.missing():
             made.append(layers, {})

@@ -21,7 +21,8 @@ def test_the_last_layer_separates_animate_from_inanimate_better_than_the_first(i
         folds = selection.RepeatedStratifiedKFold(n_splits=8, n_repeats=5, random_state=0)
         probe = make_pipeline(StandardScaler(), linear_model.LogisticRegression(C=0.01, max_iter=2000))
         with open_features(tmp_path / f"{name}.h5", "images92") as file:
-            accuracy[name] = [selection.cross_val_score(probe, file.layer(index), animate, cv=folds).mean() for index in (0, file.n_layers - 1)]
+            accuracy[name] = [selection.cross_val_score(probe, file.layer(index), animate, cv=folds).mean()
+                              for index in (0, file.n_layers - 1)]
     print("\nanimate or not, 92 images, cross-validated accuracy, first and last layer: " +
           "; ".join(f"{name} {first:.3f} {last:.3f}" for name, (first, last) in accuracy.items()))
     first, last = accuracy["trained"]

@@ -48,8 +48,7 @@ def trial_table(subjects, volumes=None, *, root):
 
     if 1 not in subjects:
         raise FileNotFoundError(f"{files.image_names_file(root, 1)} is not there; pictures are numbered by the trials of CSI1, "
-                                f"so that the "
-                                "list of CSI1 is needed for every subject: download it")
+                                "so that the list of CSI1 is needed for every subject: download it")
     parts, faults = [], []
     for subject in subjects:
         names, runs = read_names(files.image_names_file(root, subject)), read_run_lists(root, subject)
@@ -136,8 +135,7 @@ def read_run_lists(root, subject):
     folder = files.stimuli_folder(root) / files.LISTS / f"CSI{subject}"
     if not paths:
         raise FileNotFoundError(f"{folder} has no lists such as CSI{subject}_sess01/CSI{subject}_sess01_run01.txt; unpack the "
-                                f"archive of the "
-                                "stimuli, which holds them")
+                                "archive of the stimuli, which holds them")
     runs_of = {session: [run for s, run in paths if s == session] for session, _ in paths}
     gaps = [f"session {session} has the runs {runs}" for session, runs in runs_of.items()
             if runs != list(range(1, len(runs) + 1))]
@@ -174,9 +172,8 @@ def _disagreements(root, subject, names, runs, volumes):
         first = differ[0]
         where = f"; the first that differs is trial {first + 1}, {names[first]} there and {listed[first]} in the run lists"
     if len(names) != len(runs) * usual or len(names) != len(listed):
-        faults.append(f"{path} has {len(names)} names, the {len(runs)} run lists of CSI{subject} have {len(listed)} ({len(runs)} "
-                      f"runs of "
-                      f"{usual} are {len(runs) * usual}){where}")
+        faults.append(f"{path} has {len(names)} names, the {len(runs)} run lists of CSI{subject} have {len(listed)} "
+                      f"({len(runs)} runs of {usual} are {len(runs) * usual}){where}")
     elif differ:
         faults.append(f"{path} names another picture than the run lists in {len(differ)} of {len(names)} trials{where}")
     lines_of = Counter()
@@ -185,6 +182,5 @@ def _disagreements(root, subject, names, runs, volumes):
     for file, owner, session, n_volumes in volumes:
         if owner == subject and n_volumes != lines_of[session]:
             faults.append(f"{file} has {n_volumes} volumes, the run lists of session {session} of CSI{subject} have "
-                          f"{lines_of[session]} lines "
-                          f"({sum(s == session for s, _ in runs)} runs)")
+                          f"{lines_of[session]} lines ({sum(s == session for s, _ in runs)} runs)")
     return faults

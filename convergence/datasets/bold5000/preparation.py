@@ -10,6 +10,7 @@ Which subjects there should be is read off the disk: 1 to the last one of whom t
 are those of their presentation lists.
 """
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,8 +19,7 @@ import numpy as np
 from convergence.datasets.bold5000 import files
 
 ITEM = 14456124                                                         # on figshare
-_ONLY = {"A": "ASSUMEHRF", "B": "FITHRF_ses", "C": "GLMDENOISE_ses",
-         "D": "GLMDENOISE-RR"}        # what figshare's names have in them
+_ONLY = {"A": "ASSUMEHRF", "B": "FITHRF_ses", "C": "GLMDENOISE_ses", "D": "GLMDENOISE-RR"}      # what figshare's names have in them
 _READING = 30e6                                                         # bytes of gzip a second
 _STIMULI_SITE = "bold5000-dataset.org (Download: BOLD5000_Stimuli.zip, presentation lists included)"
 
@@ -43,9 +43,8 @@ def check(root, chosen):
     root = Path(root)
     needed, faults = _needed(root, chosen)
     missing = {path for path, _ in needed if not path.exists()}
-    findings = [Finding(status="missing" if path in missing else "ok", path=_below(root, path), message=f"{path} is not there "
-                        f"({what})" if path in missing else "")
-                for path, what in needed]
+    findings = [Finding("missing", _below(root, path), f"{path} is not there ({what})") if path in missing
+                else Finding("ok", _below(root, path)) for path, what in needed]
     if chosen.deep and not faults:
         faults = _look_inside(root, chosen, missing)
     wrong = {fault.path for fault in faults if fault.status == "wrong"}
@@ -53,7 +52,13 @@ def check(root, chosen):
 
 
 def forecast(root, chosen):
-    """Lines: how long reading takes, how much disk the matrices need, and how to download what is missing."""
+    """Lines: how long reading takes, how much disk the matrices need, and how to download what is missing.
+
+    Raises
+    ------
+    ValueError
+        One file lies there under two names, or figshare's list is damaged.
+    """
     from convergence.datasets import figshare
 
     root, lines, beta_type = Path(root), [], _beta_type(chosen)
@@ -63,8 +68,7 @@ def forecast(root, chosen):
         n_bytes = sum(path.stat().st_size for path in betas)
         if betas:
             lines.append(f"subject {subject}: {len(betas)} sessions of type {beta_type}, {n_bytes / 1e9:.2f} GB to read, about "
-                         f"{n_bytes / _READING / 60:.0f} min; "
-                         f"matrices at most {n_bytes / 1e9:.2f} GB, and twice as much while they are made")
+                         f"{math.ceil(n_bytes / _READING / 60)} min; {_disk(root, subject, betas)}")
     missing = {path for path, _ in _needed(root, chosen)[0] if not path.exists()}
     for word, only, description in ((".txt", "imgnames", "lists of image names, 1 MB"),
                                     ("brainmask", "brainmask", "brain masks, 1 MB"),
@@ -97,8 +101,7 @@ def index_units(dataset, derivatives):
     root, subjects = Path(dataset.root), files.subjects_on_disk(dataset.root)
     if not subjects:
         raise FileNotFoundError(f"{files.image_names_file(root, 1)} is not there; 1_dataset_preparation/1_check_dataset.py "
-                                f"--dataset bold5000 lists what "
-                                "is missing, and how to download it")
+                                "--dataset bold5000 lists what is missing, and how to download it")
     lists = tuple(path for subject in subjects for path in (files.image_names_file(root, subject),
                                                             *files.run_lists(root, subject).values()))
     options = {"images": {"subjects": subjects}, "trials": {"subjects": subjects, "volumes": index.beta_volumes(root, subjects)}}
@@ -189,6 +192,18 @@ def _set_unit(dataset, plan, n_areas):
     return Unit("all parcels", dataset.work / files.matrix_folder(plan.subject), subject_matrices, options, places)
 
 
+def _disk(root, subject, betas):
+    """Words: what a subject's matrices take if every voxel of the brain has a label."""
+    from convergence.datasets.bold5000.volumes import read_header, read_labels
+
+    try:
+        n_voxels = np.count_nonzero(read_labels(files.brain_mask_file(root, subject)).values > 0)
+        n_bytes = 4 * n_voxels * sum(read_header(path).shape[3] for path in betas)
+    except (ValueError, OSError):                                       # missing or damaged: a finding of its own
+        return "the disk that its matrices need is told once its brain mask and betas can be read"
+    return f"matrices at most {n_bytes / 1e9:.2f} GB, and twice as much while they are made"
+
+
 def _needed(root, chosen):
     """([(path, what it is), ...] of everything that a complete download has, [Finding, ...] of what is wrong with the names)."""
     from convergence.datasets.findings import Finding
@@ -219,8 +234,8 @@ def _look_inside(root, chosen, missing):
     from convergence.storage.paths import work_folder
 
     work, n_areas = work_folder("bold5000", root), _n_areas()
-    findings = [Finding(status="wrong", path=path, message=message) for path,
-                message in figshare.faults(root, ITEM, deep=True).items()]
+    findings = [Finding(status="wrong", path=path, message=message)
+                for path, message in figshare.faults(root, ITEM, deep=True).items()]
     everyone = files.subjects_on_disk(root)
     if everyone:
         findings += _attempt(root, files.image_names_file(root, everyone[0]),
@@ -284,8 +299,8 @@ def _read_session(root, path, mask):
     check_betas(header, None if mask is None else mask.shape, None)
     brain = slice(None) if mask is None else mask.ravel(order="F") > 0
     wrong = sum(int(np.count_nonzero(~np.isfinite(values[brain]))) for values in stream(header))
-    return [Finding(status="note", path=_below(root, path), message=f"{wrong} values in the brain are NaN or infinite; "
-                    f"extraction sets them to 0")] if wrong else []
+    return [Finding(status="note", path=_below(root, path), message=f"{wrong} NaN or infinite values in the brain; "
+                    "extraction sets them to 0")] if wrong else []
 
 
 def _attempt(root, path, function):

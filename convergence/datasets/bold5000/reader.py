@@ -85,8 +85,7 @@ class Bold5000(Dataset):
         path = self.work / files.CAPTIONS
         if not path.exists():
             raise FileNotFoundError(f"{path} is not there; it holds a caption for every picture: put a table there with the "
-                                    f"columns "
-                                    "image_name (or bold_position) and caption")
+                                    "columns image_name (or bold_position) and caption")
         table = pandas.read_csv(path, dtype={"caption": str, "image_name": str}, keep_default_na=False)
         if "bold_position" not in table and "image_name" in table:
             positions = {stem(name): position for position, name in self._all_images["image_name"].items()}
@@ -142,8 +141,7 @@ class Bold5000(Dataset):
         rows, types = self._load(path, subject), read_manifest(self.work, subject) or {}
         if self.beta_type not in types or not np.array_equal(rows, rows_of(types[self.beta_type])):
             raise ValueError(f"{path} has {rows.size} rows that are not those of {files.MANIFEST} beside it; delete "
-                             f"{path.parent} and run "
-                             f"{_SCRIPTS}/4_extract_roi_betas.py --dataset bold5000 again")
+                             f"{path.parent} and run {_SCRIPTS}/4_extract_roi_betas.py --dataset bold5000 again")
         return rows
 
     def responses(self, subject, roi, rows=None):
@@ -187,17 +185,16 @@ class Bold5000(Dataset):
         absent = rows[present[places] != rows]
         if absent.size:
             raise ValueError(f"rows: {absent.size} of {rows.size} rows of subject {subject} have no data, such as "
-                             f"{absent[:5].tolist()}; use rows "
-                             f"where trials.exists is true, and run {_SCRIPTS}/4_extract_roi_betas.py if their sessions were "
-                             f"downloaded since")
+                             f"{absent[:5].tolist()}; use rows where trials.exists is true, and run "
+                             f"{_SCRIPTS}/4_extract_roi_betas.py if their sessions were downloaded since")
         return places
 
     def _matrix(self, subject, label, n_rows):
         path = self.work / files.matrix_file(subject, label, self.beta_type)
         matrix = self._load(path, subject)
         if matrix.ndim != 2 or len(matrix) != n_rows or matrix.dtype != np.float32:
-            raise ValueError(f"{path} is {matrix.dtype} {matrix.shape}; expected float32 ({n_rows}, n_voxels), a row for each of "
-                             f"rows_{self.beta_type}.npy beside it; delete {path.parent} and run "
+            raise ValueError(f"{path} is {matrix.dtype} {matrix.shape}; expected float32 ({n_rows}, n_voxels), a row for each "
+                             f"of rows_{self.beta_type}.npy beside it; delete {path.parent} and run "
                              f"{_SCRIPTS}/4_extract_roi_betas.py again")
         return matrix
 
@@ -215,8 +212,7 @@ class Bold5000(Dataset):
         images = self._table(files.IMAGES, IMAGE_TYPES)
         if list(images["bold_position"]) != list(range(len(images))):
             raise ValueError(f"{self.work / files.IMAGES}.csv: bold_position must be 0 to {len(images) - 1} in order (the rows "
-                             f"of the feature "
-                             f"files); {_AGAIN}")
+                             f"of the feature files); {_AGAIN}")
         return images.set_index("bold_position")
 
     @cached_property
@@ -233,14 +229,12 @@ class Bold5000(Dataset):
             if wrong.any():
                 line = int(wrong.argmax())
                 raise ValueError(f"{self.work / files.TRIALS}.csv: line {line + 2} says {column} {trials[column][line]}, which "
-                                 f"does not follow from "
-                                 f"the other columns ({expected[column][line]} would); {_AGAIN}")
+                                 f"does not follow from the other columns ({expected[column][line]} would); {_AGAIN}")
         named = expected.drop_duplicates("bold_position").set_index("bold_position")
         for column in ("bold_id", "image_name", "stim_source"):
             if list(named[column]) != list(images[column]):
-                raise ValueError(f"{self.work / files.TRIALS}.csv and {Path(files.IMAGES).name}.csv differ in {column}: they do "
-                                 f"not belong "
-                                 f"together; {_AGAIN}")
+                raise ValueError(f"{self.work / files.TRIALS}.csv and {Path(files.IMAGES).name}.csv differ in {column}: they "
+                                 f"do not belong together; {_AGAIN}")
         return trials
 
     def _table(self, file, types):

@@ -50,12 +50,10 @@ def check_betas(header, grid, n_trials):
                          f"it again")
     if grid is not None and header.shape[:3] != tuple(grid):
         raise ValueError(f"{header.path} has volumes of {by(header.shape[:3])} voxels; expected {by(grid)} as in the subject's "
-                         f"brain mask; "
-                         "download both again")
+                         "brain mask; download both again")
     if n_trials is not None and header.shape[3] != n_trials:
-        raise ValueError(f"{header.path} has {header.shape[3]} volumes; expected {n_trials}, one for each trial of the session; "
-                         f"download "
-                         "it again")
+        raise ValueError(f"{header.path} has {header.shape[3]} volumes; expected {n_trials}, one for each trial of the "
+                         "session; download it again")
 
 
 def percent_signal_change(values, header):

@@ -1,4 +1,4 @@
-"""A miniature BOLD5000 in the files of the real one: 4 subjects, 84 pictures, 11 sessions of 24 or 36 trials, 6 MB.
+"""A miniature BOLD5000 in the files of the real one: 4 subjects, 84 pictures, 11 sessions of 24 or 36 trials, 5 MB.
 
     describe(seed)                          (truth, {file: function of a path that writes it}); nothing is written here
     describe(seed, without=[(2, 2)])        the same data, but the betas of session 2 of CSI2 are not there

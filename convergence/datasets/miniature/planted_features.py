@@ -10,9 +10,9 @@ Vision networks go from `low` over `scene` to `social` with depth: layer l of L,
 
     sum over latents of  w(d - place of the latent) z(image) W_latent  +  noise,         w(x) = exp(-(x / WIDTH)^2 / 2)
 
-with one random W per latent for all layers (a W per layer would move the peaks by its own luck), so that the RDM of a layer is a mixture
-of the latents' RDMs, and each latent's share is largest in one known layer. One network with random weights is a random projection of
-the pixels; two language networks carry `social` alone.
+with one random W per latent for all layers (a W per layer would move the peaks by its own luck), so that the RDM of a layer is
+a mixture of the latents' RDMs, and each latent's share is largest in one known layer. One network with random weights is a
+random projection of the pixels; two language networks carry `social` alone.
 """
 
 import numpy as np
@@ -22,7 +22,8 @@ from convergence.datasets.miniature.responses import stream
 PLACES = {"low": 0.1, "scene": 0.5, "social": 0.9}      # depth at which a latent's share of a vision network peaks
 WIDTH = 0.15
 NOISE = 0.5                                             # standard deviation in a unit, in those of a latent at its peak
-VISION = {"planted_vision_8x64": (8, 64), "planted_vision_12x96": (12, 96), "planted_vision_24x128": (24, 128)}         # layers, units
+# layers, units
+VISION = {"planted_vision_8x64": (8, 64), "planted_vision_12x96": (12, 96), "planted_vision_24x128": (24, 128)}
 LANGUAGE = {"planted_language_6x64": (6, 64), "planted_language_10x96": (10, 96)}
 UNTRAINED = "planted_pixels_4x64", (4, 64)
 
@@ -57,7 +58,8 @@ def vision_layers(name, latents, seed=0):
     """
     n_layers, n_units = VISION[name]
     weights = strengths(n_layers)
-    return [_mixture({latent: weights[latent][layer] for latent in PLACES}, latents, n_units, (seed, name), layer) for layer in range(n_layers)]
+    return [_mixture({latent: weights[latent][layer] for latent in PLACES}, latents, n_units, (seed, name), layer)
+            for layer in range(n_layers)]
 
 
 def language_layers(name, latents, seed=0):
@@ -72,7 +74,8 @@ def pixel_layers(pictures, seed=0):
     values = np.asarray(pictures, np.float32).reshape(len(pictures), -1) / 255
     layers = []
     for layer in range(n_layers):
-        values = values @ stream(seed, name, layer).standard_normal((values.shape[1], n_units)).astype(np.float32) / np.sqrt(values.shape[1])
+        values = values @ stream(seed, name, layer).standard_normal((values.shape[1],
+                                                                     n_units)).astype(np.float32) / np.sqrt(values.shape[1])
         layers.append(np.maximum(values, 0))
     return layers
 

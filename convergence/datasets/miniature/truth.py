@@ -77,7 +77,7 @@ def read_truth(root, *, complete=True):
     path = Path(root) / TRUTH
     if not path.exists():
         below = sorted(Path(root).glob(f"*/{TRUTH}"))
-        hint = f"did you mean {below[0].parent}?" if below else "python -m convergence make-miniature --out DIR writes one"
+        hint = f"did you mean {' or '.join(str(truth.parent) for truth in below)}?" if below else "python -m convergence make-miniature --out DIR writes one"
         raise FileNotFoundError(f"{path} is not there, so {root} is no miniature dataset; {hint}")
     if complete and read_sidecar(path) is None:
         raise FileNotFoundError(f"{root} is half of a miniature dataset: writing it was interrupted; "

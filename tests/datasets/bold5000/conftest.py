@@ -11,10 +11,14 @@ import pytest
 def chosen():
     """A function that makes the options of a script."""
     def make(**values):
-        return SimpleNamespace(**{"subjects": None, "sessions": None, "rois": None, "deep": False, "jobs": 1,
-                                  "scheduler": "local", "overwrite": False,
-                                  "dry_run": False, **values})
+        return options_with(**values)
     return make
+
+
+def options_with(**values):
+    """What a script's options are where none was given, but for these."""
+    return SimpleNamespace(**{"subjects": None, "sessions": None, "rois": None, "deep": False, "jobs": 1, "scheduler": "local",
+                              "overwrite": False, "dry_run": False, **values})
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +53,7 @@ def extracted(indexed, tmp_path_factory):
     root = Path(shutil.copytree(indexed, tmp_path_factory.mktemp("extracted") / "bold5000"))
     dataset = open_dataset("bold5000", root)
     for subject in dataset.subjects:
-        extract(dataset, subject, SimpleNamespace(sessions=None, rois=None, scheduler="local", jobs=1, overwrite=False,
-                                                  dry_run=False))
+        extract(dataset, subject, options_with())
     return root
 
 

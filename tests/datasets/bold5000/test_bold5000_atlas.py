@@ -31,13 +31,13 @@ def test_the_atlas_is_read_as_it_is(downloaded, subject, absent):
 def test_a_mirrored_atlas_is_refused_with_the_numbers(root):
     mirrored = root / "preprocessed/atlas/mirrored" / atlas_path(root).name
     values = atlas(root)
-    places = {side: np.nonzero((values > 0) & ((values > N_AREAS) == right))[0] for side,
-              right in (("left", False), ("right", True))}
+    places = {side: np.nonzero((values > 0) & ((values > N_AREAS) == right))[0]
+              for side, right in (("left", False), ("right", True))}
     mirrored.rename(atlas_path(root))
     with pytest.raises(ValueError, match=r"subj-01_HCP_atlas_func_360.nii.gz is mirrored: the middle of the left labels \(1 to "
-                       r"180\) is at x = (\d+\.\d) mm, that of the "
-                       r"right at (-\d+\.\d) mm, and 180 of 180 areas lie further right in the left hemisphere than in the "
-                       r"right; expected left at smaller x") as error:
+                                         r"180\) is at x = (\d+\.\d) mm, that of the right at (-\d+\.\d) mm, and 180 of 180 "
+                                         r"areas lie further right in the left hemisphere than in the right; expected left at "
+                                         r"smaller x") as error:
         check(root)
     left, right = (float(number) for number in (str(error.value).split("x = ")[1].split(" mm")[0],
                                                 str(error.value).split("right at ")[1].split(" mm")[0]))
@@ -115,6 +115,17 @@ def test_other_labels_are_refused(root, change, message):
         check(root)
 
 
+def test_too_few_labels_are_refused_with_the_numbers(root):
+    """A few small areas vanish between voxels; a tenth of the atlas does not."""
+    values = atlas(root)
+    write_oriented(np.where((values > 3) & (values <= 39), 0, values).astype(np.int16), atlas_path(root))
+    assert absent_labels(check(root), N_AREAS) == list(range(4, 40))
+    write_oriented(np.where((values > 3) & (values <= 40), 0, values).astype(np.int16), atlas_path(root))
+    with pytest.raises(ValueError, match=r"has no voxel of 37 of 360 labels, such as \[4, 5, 6\]; expected at most 10% to be "
+                                         "absent .*; look at the registration, and make it again with"):
+        check(root)
+
+
 def test_right_labels_from_201_are_accepted(root):
     values = atlas(root)
     write_oriented(np.where(values > N_AREAS, values - N_AREAS + 200, values).astype(np.int16), atlas_path(root))
@@ -125,8 +136,7 @@ def test_equal_labels_on_both_sides_need_a_volume_of_hemispheres(root):
     values, beside = atlas(root), root / "preprocessed/atlas/subj-01_hemispheres_func.nii.gz"
     write_oriented(np.where(values > N_AREAS, values - N_AREAS, values).astype(np.int16), atlas_path(root))
     with pytest.raises(ValueError, match="holds the labels 1 to 180 only, the same on both sides; put a volume with 1 in the "
-                       "left and 2 in the right hemisphere beside it as "
-                       "subj-01_hemispheres_func.nii.gz"):
+                                         "left and 2 in the right hemisphere beside it as subj-01_hemispheres_func.nii.gz"):
         check(root)
     sides = np.where(values > N_AREAS, 2, values > 0).astype(np.uint8)
     write_oriented(sides, beside)
@@ -144,5 +154,5 @@ def test_equal_labels_on_both_sides_need_a_volume_of_hemispheres(root):
 def test_no_atlas_names_what_makes_one(root):
     atlas_path(root).unlink()
     with pytest.raises(FileNotFoundError, match="subj-01_HCP_atlas_func_360.nii.gz is not there; "
-                       "1_dataset_preparation/warp_atlas.sh makes it"):
+                                                "1_dataset_preparation/warp_atlas.sh makes it"):
         check(root)

@@ -44,8 +44,8 @@ def manifest(root, subject, beta_type="D"):
 def contents(root):
     """{path: bytes} below root; of sidecars all but their times."""
     found = {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
-    return {path: {k: v for k, v in json.loads(content).items() if k != "times"} if b'"times"' in content else content for path,
-            content in found.items()}
+    return {path: {k: v for k, v in json.loads(content).items() if k != "times"} if b'"times"' in content else content
+            for path, content in found.items()}
 
 
 def run(root, chosen, subject=4, **options):
@@ -76,8 +76,8 @@ def test_nan_and_infinity_are_counted_where_they_were(extracted):
         assert betas.counts(found) == (3 * sum(n_trials), 0, 1)
         assert found["parcels"]["164"]["n_dead"] == 3 and sum(parcel["n_dead"] for parcel in found["parcels"].values()) == 3
     found = manifest(extracted, 2)
-    assert [found["sessions"][str(k)]["n_infinite"] for k in (1, 2, 3)] == [{"189": 1}, {"189": 1},
-                                                                            {}] and betas.counts(found) == (288, 2, 2)
+    assert [found["sessions"][str(k)]["n_infinite"] for k in (1, 2, 3)] == [{"189": 1}, {"189": 1}, {}]
+    assert betas.counts(found) == (288, 2, 2)
     assert matrix(extracted, 2, 189)[[5, 40], 0].tolist() == [0, 0] and np.all(matrix(extracted, 2, 189)[[4, 6, 39, 41], 0])
 
 
@@ -233,8 +233,7 @@ KILLER = """
     chosen = SimpleNamespace(sessions=None, rois=["V1", "V2"], scheduler="local", jobs=1, overwrite=False, dry_run=False)
     extract(open_dataset("bold5000", {root!r}), 4, chosen)
 """
-POINTS = [("os", "replace", at) for at in range(1, 7)] + [("__import__('numpy')", "save",
-                                                           at) for at in (1, 4)] + [("os", "fsync", 5)]
+POINTS = [*(("os", "replace", at) for at in range(1, 7)), *(("__import__('numpy')", "save", at) for at in (1, 4)), ("os", "fsync", 5)]
 
 
 @pytest.mark.parametrize("module, name, at", [POINTS[0], POINTS[4], POINTS[6],

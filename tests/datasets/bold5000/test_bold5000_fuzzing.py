@@ -1,6 +1,7 @@
 """Bytes cut, flipped or inserted anywhere: a clear error, or the same rows as before; never a crash, never other rows."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,8 +33,7 @@ def harmed(content, harm, rng):
 
 
 @pytest.fixture(scope="module")
-def prepared(indexed, tmp_path_factory, ):
-    from types import SimpleNamespace
+def prepared(indexed, tmp_path_factory):
     root = shutil.copytree(indexed, tmp_path_factory.mktemp("fuzzing") / "bold5000")
     options = SimpleNamespace(sessions=None, rois=["V1", "25"], scheduler="local", jobs=1, overwrite=False, dry_run=False)
     extract(open_dataset("bold5000", root), 4, options)

@@ -24,7 +24,7 @@ def test_a_complete_download_is_in_order(downloaded, chosen):
     assert not faults(deep) and sorted(notes) == [files.beta_name(2, "D", 1), files.beta_name(2, "D", 2),
                                                   "preprocessed/atlas/subj-02_HCP_atlas_func_360.nii.gz",
                                                   "preprocessed/atlas/subj-03_HCP_atlas_func_360.nii.gz"]
-    assert notes[files.beta_name(2, "D", 1)] == "1 values in the brain are NaN or infinite; extraction sets them to 0"
+    assert notes[files.beta_name(2, "D", 1)] == "1 NaN or infinite values in the brain; extraction sets them to 0"
     assert notes["preprocessed/atlas/subj-03_HCP_atlas_func_360.nii.gz"] == "2 of 360 parcels have no voxel: [110, 290]"
     assert len(check(downloaded, chosen(subjects=[4], sessions=[2]))) == 4 + 1 + 3
 
@@ -36,13 +36,27 @@ def test_what_is_missing_is_named_with_the_commands_that_get_it(root, chosen):
     found = faults(check(root, chosen()))
     assert sorted(found) == sorted(missing) and all(status == "missing" for status, _ in found.values())
     assert found[missing[2]][1].endswith("(1_dataset_preparation/warp_atlas.sh makes it)")
-    (root / "figshare-14456124.json").write_text(json.dumps([{"name": name, "size": 7, "download_url": f"https://figshare/{k}",
-                                                              "supplied_md5": "ab"}
-                                                             for k, name in enumerate([missing[0], missing[1], files.beta_name(1, "B", 2)])]))
+    listing = [{"name": name, "size": 7, "download_url": f"https://figshare/{k}", "supplied_md5": "ab"}
+               for k, name in enumerate([missing[0], missing[1], files.beta_name(1, "B", 2)])]
+    (root / "figshare-14456124.json").write_text(json.dumps(listing))
     lines = "\n".join(forecast(root, chosen()))
     assert "subject 1: 2 sessions of type D, 0.00 GB to read" in lines and "warp_atlas.sh for every subject" in lines
     assert f"curl -fL -C - -o {missing[0]} https://figshare/0" in lines and f"echo 'ab  {missing[1]}' | md5sum -c -" in lines
     assert "TYPEB" not in lines
+
+
+def test_the_disk_that_is_foretold_is_enough_and_not_far_off(extracted, chosen):
+    """Compressed files say nothing: what counts is voxels of the brain, trials, and 4 bytes."""
+    mask = np.asarray(nibabel.load(extracted / "CSI4_brainmask.nii.gz").dataobj)
+    foretold = 4 * 60 * np.count_nonzero(mask)
+    assert f"matrices at most {foretold / 1e9:.2f} GB" in "\n".join(forecast(extracted, chosen(subjects=[4])))
+    made = sum(np.load(path, mmap_mode="r").nbytes for path in (extracted / "preprocessed/betas/sub-4").glob("sub-4_*.npy"))
+    assert 0.4 * foretold < made <= foretold
+
+
+def test_what_a_damaged_file_leaves_unknown_is_said(root, chosen):
+    (root / "CSI4_brainmask.nii.gz").write_bytes(b"cut")
+    assert "the disk that its matrices need is told once its brain mask and betas can be read" in forecast(root, chosen(subjects=[4]))[0]
 
 
 def test_an_empty_folder_gets_every_command(tmp_path, chosen):
@@ -67,8 +81,8 @@ def test_deep_finds_what_is_wrong_inside(root, chosen):
     cut.write_bytes(cut.read_bytes()[:-100])
     assert not faults(check(root, chosen()))
     found = faults(check(root, chosen(deep=True)))
-    assert set(found) == {"CSI1_imgnames.txt", "preprocessed/atlas/subj-01_HCP_atlas_func_360.nii.gz",
-                          cut.name} and {s for s, _ in found.values()} == {"wrong"}
+    assert set(found) == {"CSI1_imgnames.txt", "preprocessed/atlas/subj-01_HCP_atlas_func_360.nii.gz", cut.name}
+    assert {status for status, _ in found.values()} == {"wrong"}
     lists = found["CSI1_imgnames.txt"][1]
     assert "CSI2_imgnames.txt has 95 names, the 8 run lists of CSI2 have 96" in lists
     assert f"{long.name} has 25 volumes, the run lists of session 2 of CSI3 have 24" in lists

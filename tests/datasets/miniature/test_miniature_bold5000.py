@@ -82,9 +82,8 @@ def test_headers_are_bare_but_for_the_atlas(root):
 
 
 def test_other_types_of_betas(root):
-    assert sorted(path.name for path in root.glob("CSI*GLM*")
-                  if "TYPED" not in path.name) == ["CSI1_GLMbetas-TYBEB-FITHRF_ses-01.nii.gz",
-                                                                                             "CSI1_GLMbetas-TYPEA-ASSUMEHRF_ses-01.nii.gz"]
+    others = sorted(path.name for path in root.glob("CSI*GLM*") if "TYPED" not in path.name)
+    assert others == ["CSI1_GLMbetas-TYBEB-FITHRF_ses-01.nii.gz", "CSI1_GLMbetas-TYPEA-ASSUMEHRF_ses-01.nii.gz"]
 
 
 def test_lists(root, brains):
@@ -129,8 +128,8 @@ def rdm(x):
 
 def intersubject(brains, name, sides=("left", "right")):
     """Mean RSA over pairs of different subjects, trials paired by picture and repetition."""
-    order = {subject: pd.factorize(np.array([*brains[1]["names"], *brain["names"]], dtype=object))[0][96:] for subject,
-             brain in brains.items()}
+    order = {subject: pd.factorize(np.array([*brains[1]["names"], *brain["names"]], dtype=object))[0][96:]
+             for subject, brain in brains.items()}
     x = {subject: responses(brain, name, sides) for subject, brain in brains.items()}
     found = []
     for i, j in PAIRS:

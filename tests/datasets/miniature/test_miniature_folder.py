@@ -88,7 +88,7 @@ def test_somebody_elses_folder_is_refused(tmp_path):
 
 
 def test_arguments_that_cannot_be(tmp_path):
-    with pytest.raises(ValueError, match="datasets: bold cannot be made; choose from nsd"):
+    with pytest.raises(ValueError, match="datasets: bold cannot be made; choose from nsd, bold5000"):
         write_miniature(tmp_path, datasets=["nsd", "bold"])
     with pytest.raises(ValueError, match="seed: -1 is negative; use 0 or"):
         write_miniature(tmp_path, seed=-1)
