@@ -12,12 +12,12 @@ Writes   <features>/<dataset>/all/<model>_pool-cls.h5 (transformers: class token
 Networks are named as in timm, which gets their trained weights from the Hugging Face hub; efficientnet_lite0 comes in a package
 and needs no connection. torchvision:resnet50 is torchvision's; mynetworks.py:blurred_resnet calls that function of yours, which
 returns (torch.nn.Module, transform, layer names). models.yml says more about a network than its name
-(convergence/features/entries.py). What is done is skipped; what was stopped goes on (every 256 pictures are kept); a network
-that fails leaves no file, the others go on, and the exit status is 1. A picture that cannot be read is named after all others
-were extracted; --skip-bad leaves it out. Time: efficientnet_lite0 takes 0.07 s a picture and core (NSD: 73,000 pictures; large
-networks want a GPU). Memory: the network, a batch, and 256 pictures x layers x width x 4 bytes. Disk: 4 bytes x pictures x
-layers x width (--dtype bfloat16, float16: half): 2.7 GB for a base-sized transformer and the NSD, and as much again while it is
-written.
+(convergence/features/entries.py).
+What is done is skipped; what was stopped goes on (every 256 pictures are kept); a network that fails leaves no file, the others
+go on, and the exit status is 1. A picture that cannot be read is named after all others were extracted; --skip-bad leaves it out.
+Time: efficientnet_lite0 takes 0.07 s a picture and core (NSD: 73,000 pictures; large networks want a GPU). Memory: the network,
+a batch, and 256 pictures x layers x width x 4 bytes. Disk: 4 bytes x pictures x layers x width (--dtype bfloat16, float16:
+half): 2.7 GB for a base-sized transformer and the NSD, and as much again while it is written.
 """
 
 import sys
@@ -33,12 +33,10 @@ def main(arguments=None):
     parser = options(__doc__, "dataset", "root", "features", "derivatives", "models", "device", "overwrite", "dry-run")
     parser.add_argument("--pool", choices=("auto", "cls", "avg"), default="auto",
                         help="cls: class token; avg: mean over positions; auto (default): cls for networks that timm names "
-                             "vit_*, deit*, "
-                             "beit*, eva*, flexivit*, else avg")
+                             "vit_*, deit*, beit*, eva*, flexivit*, else avg")
     parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), default="auto",
                         help="type of the computation (weights stay in float32) and of the file; auto (default): float32, as "
-                             "published; "
-                             "float16 refuses activations above 65504")
+                             "published; float16 refuses activations above 65504")
     parser.add_argument("--weights", metavar="PATH",
                         help="weights of the model, or a folder with <model>.safetensors (.pth, .pt, .bin) of each, instead of "
                              "the hub's")

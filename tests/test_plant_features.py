@@ -1,5 +1,4 @@
-"""Planted feature files: written once, with the store's attributes, and their known peak layers are found for simulated
-brains."""
+"""Planted feature files: written once, with the store's attributes, and their known peak layers are found in simulations."""
 
 import importlib
 import runpy
@@ -39,8 +38,7 @@ def plant_twice(root, folder):
 
 @pytest.fixture(scope="module")
 def brains():
-    """{latent: (n_subjects, n_pairs)} RDMs of simulated parcels that follow it, snr 3, for the first images; three repetitions
-    averaged."""
+    """{latent: (n_subjects, n_pairs)} RDMs of simulated parcels that follow it, snr 3; three repetitions averaged."""
     latents, drift = latents_of(SEED), draw_drift(60, 5, stream(SEED, "drift"))
     shown = np.tile(np.arange(N_SHOWN), 3)
     rdms = {}
@@ -65,8 +63,8 @@ def test_files_say_what_they_are(planted):
     for name, (n_layers, n_units) in {**VISION, **LANGUAGE}.items():
         with open_features(planted[0] / "nsd" / "all" / f"{name}.h5", "nsd") as file:
             assert file.dims() == [n_units] * n_layers and len(file.ids) == 280
-            assert file.attributes["modality"] == ("vision"
-                                                   if name in VISION else "language") and not file.attributes["untrained"]
+            assert file.attributes["modality"] == ("vision" if name in VISION else "language")
+            assert not file.attributes["untrained"]
     assert len((planted[1] / "metadata" / "models-info.csv").read_text().splitlines()) == 7
 
 

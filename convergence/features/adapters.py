@@ -1,14 +1,14 @@
 """Vision networks from elsewhere than timm: torchvision's, and any torch.nn.Module through a function of yours.
 
     torchvision:resnet50                        its default weights; torchvision:resnet50.IMAGENET1K_V1: these
-    mynetworks:blurred_resnet                   calls blurred_resnet() of the module mynetworks (on Python's path, or in the
-    current folder) folder/mynetworks.py:blurred_resnet         the same, of a file
+    mynetworks:blurred_resnet                   calls blurred_resnet() of a module on Python's path, or in the current folder
+    folder/mynetworks.py:blurred_resnet         the same, of a file
 
 The function returns (module, transform, layer names): a torch.nn.Module, what turns an RGB PIL image into a (3, height, width)
 tensor, and names as in module.named_modules(), each of whose outputs is a map (b, dim, height, width), tokens (b, n_tokens,
 dim) or units (b, dim). If it has a parameter `pretrained`, it is told whether trained weights are wanted; without one, it
-cannot be untrained. Tokens: a module with a `cls_token` says how many tokens stand before the patches by its attribute
-`num_prefix_tokens` (default 1).
+cannot be untrained.
+Tokens: a module with a `cls_token` says how many tokens stand before the patches by its attribute `num_prefix_tokens` (default 1).
 """
 
 import difflib
@@ -40,7 +40,7 @@ def adapter_file(name):
     if place.endswith(".py"):
         if not Path(place).exists():
             raise ValueError(f"model {name!r}: the file {place} is not there; expected <file>.py:<function> or "
-                             f"<module>:<function>")
+                             "<module>:<function>")
         return Path(place)
     with _current_folder_importable():
         try:
@@ -49,7 +49,7 @@ def adapter_file(name):
             found = None
     if found is None or not found.origin:
         raise ValueError(f"model {name!r}: there is no module {place!r}, neither on Python's path nor in {os.getcwd()}; "
-                         f"expected <module>:<function>")
+                         "expected <module>:<function>")
     return Path(found.origin)
 
 
@@ -72,8 +72,7 @@ def from_function(name, *, pretrained, **arguments):
         arguments["pretrained"] = pretrained
     elif not pretrained:
         raise ValueError(f"model {name!r}: {wanted}() has no parameter `pretrained`, so that random weights cannot be asked "
-                         f"for; give it one, "
-                         "or leave out --untrained")
+                         "for; give it one, or leave out --untrained")
     made = function(**arguments)
     if not (isinstance(made, tuple) and len(made) == 3 and isinstance(made[0], torch.nn.Module) and callable(made[1])):
         raise ValueError(f"model {name!r}: {wanted}() must return (torch.nn.Module, transform, layer names), found {_told(made)}")
@@ -101,20 +100,19 @@ def from_torchvision(name, *, pretrained, **arguments):
     known = models.list_models(module=models)
     if architecture not in known:
         near = difflib.get_close_matches(architecture, known, n=3)
-        raise ValueError(f"unknown model {name!r}{'; did you mean ' + ' or '.join(TORCHVISION + found for found in near) + '?' "
-                         f"if near else ''} "
+        hint = f"; did you mean {' or '.join(TORCHVISION + found for found in near)}?" if near else ""
+        raise ValueError(f"unknown model {name!r}{hint} "
                          f"(torchvision {torchvision.__version__} has {len(known)})")
     available = models.get_model_weights(architecture)
     if tag and tag not in available.__members__:
-        raise ValueError(f"model {name!r}: torchvision has no weights {tag!r} for it; there are {', "
-                         f"'.join(available.__members__)}")
+        raise ValueError(f"model {name!r}: torchvision has no weights {tag!r} for it; there are "
+                         f"{', '.join(available.__members__)}")
     weights = available[tag] if tag else available.DEFAULT
     try:
         module = models.get_model(architecture, weights=weights if pretrained else None, **arguments)
     except OSError as error:
         raise ValueError(f"model {name!r}: its trained weights cannot be had ({error}). Connect to the internet, give the "
-                         f"weights with "
-                         "--weights, or use --untrained for random ones") from error
+                         "weights with --weights, or use --untrained for random ones") from error
     if architecture.startswith("swin"):
         module.output_fmt = "NHWC"                              # timm's word for maps whose channels come last
     return module, weights.transforms(), _stages(module), f"torchvision/{architecture}.{weights.name}"

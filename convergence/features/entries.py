@@ -9,7 +9,7 @@
         kwargs: {img_size: 448}                 # handed to timm.create_model, torchvision, or the adapter
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 
@@ -83,5 +83,6 @@ def read_models(path, modality, only=None):
 
 
 def _beside(entry, folder):
-    return entry if entry.local_path is None else Entry(**{**vars(entry),
-                                                           "local_path": str(folder / Path(entry.local_path).expanduser())})
+    if entry.local_path is None:
+        return entry
+    return replace(entry, local_path=str(folder / Path(entry.local_path).expanduser()))

@@ -22,8 +22,7 @@ _WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=None, weights=None, device="auto",
-                batch_size="auto",
-                workers=2, skip_bad=False):
+                batch_size="auto", workers=2, skip_bad=False):
     """Who writes <features>/<dataset>/all/<model>_pool-<pool>.h5, or all-untrained/<model>_pool-<pool>-untrained-seed<seed>.h5.
 
     Parameters
@@ -105,16 +104,14 @@ def language_jobs(dataset, models, features, *, seeds=None, device="auto", batch
 
 
 def extract_vision(model, pool, dtype, seed, *, dataset, weights, device, batch_size, workers, work, inputs, revision=None,
-                   kwargs=None,
-                   skip_bad=False):
+                   kwargs=None, skip_bad=False):
     """One job of `vision_jobs`: returns the function that writes the file at a path."""
     from convergence.features import vision
 
     network = vision.load_network(model, seed=seed, weights=weights, revision=revision, **(kwargs or {}))
     known = {"/".join(Path(path).parts[-3:]): fingerprint(path) for path in inputs}
     return lambda path: vision.write(path, dataset, network, pool=pool, dtype=dtype, device=device, batch_size=batch_size,
-                                     workers=workers,
-                                     work=work, inputs=known, skip_bad=skip_bad)
+                                     workers=workers, work=work, inputs=known, skip_bad=skip_bad)
 
 
 def extract_language(model, seed, *, dataset, folder, device, batch_size):

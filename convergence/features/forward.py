@@ -66,15 +66,14 @@ class Forward:
         silent = [layer for layer in names if layer not in recorded]
         if silent:
             raise ValueError(f"model {self._network.name!r}: the layers {', '.join(silent)} gave no output: the network does "
-                             f"not call them; "
-                             "choose another network, or other layers")
+                             "not call them; choose another network, or other layers")
         return [recorded[layer].cpu().numpy() for layer in names]
 
 
 def out_of_memory(error):
     """Whether an error says that memory did not suffice, on a GPU or on the CPU."""
-    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error) or "out of "
-                                                                                                                     "memory" in str(error)
+    told = any(words in str(error) for words in ("out of memory", "can't allocate memory"))
+    return told or isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
 
 
 @contextmanager
@@ -93,14 +92,12 @@ def _recording(network, pool):
 
 
 def _pooled(network, layer, output, pool):
-    """(b, dim) from a map (b, dim, height, width), for some networks (b, height, width, dim), tokens (b, n_tokens, dim), or
-    itself."""
+    """(b, dim) from a map (b, dim, height, width) or (b, height, width, dim), from tokens (b, n_tokens, dim), or from itself."""
     module, place = network.module, f"model {network.name!r}: layer {layer}"
     if not isinstance(output, torch.Tensor) or output.ndim not in (2, 3, 4):
         found = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
         raise ValueError(f"{place} gives {found}; expected a map (b, dim, height, width), tokens (b, n_tokens, dim) or units "
-                         f"(b, dim); choose "
-                         "another network, or other layers")
+                         "(b, dim); choose another network, or other layers")
     output = output.float()
     prefix = _prefix_tokens(module, output) if output.ndim == 3 else 0
     if pool == "cls":

@@ -17,8 +17,7 @@ START = 32
 
 
 class BatchSize:
-    """How many pictures go through a network at a time: a fixed number, or "auto", 32 to begin with and fewer when memory runs
-    out.
+    """How many pictures go through a network at a time: a number, or "auto": 32, and fewer when memory runs out.
 
     Attributes
     ----------
@@ -35,9 +34,9 @@ class BatchSize:
     def halve(self, tried, error):
         """After `tried` pictures were too many; a ValueError where fewer are not possible or not wanted."""
         if not self.auto or tried == 1:
-            hint = "use a smaller network, --dtype bfloat16, or another device" if tried == 1 else "use --batch-size auto, or "
-                                                                                                   "fewer"
-            raise ValueError(f"out of memory with {tried} pictures at a time ({' '.join(str(error).split())[:150]}); {hint}") from error
+            reason = " ".join(str(error).split())[:150]
+            hint = "use --batch-size auto, or fewer" if tried > 1 else "use a smaller network, --dtype bfloat16, or another device"
+            raise ValueError(f"out of memory with {tried} pictures at a time ({reason}); {hint}") from error
         self.n = max(1, tried // 2)
 
 

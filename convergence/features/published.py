@@ -38,8 +38,7 @@ class PublishedFeatures(Features):
         self.stored = [str(self._features.dtype).removeprefix("torch.")] * n_layers
         self.attributes = _read_off(self.path, dataset, int(content["num_params"]), self.stored[0])
         warnings.warn(f"{self.path} does not say which image a row is: row k is taken for image k of the dataset "
-                      f"{self.attributes['dataset']!r} "
-                      f"({n} rows); extract {self.attributes['model']} again to be sure", stacklevel=3)
+                      f"{self.attributes['dataset']!r} ({n} rows); extract {self.attributes['model']} again to be sure", stacklevel=3)
 
     def dims(self):
         """Width of every layer, a list of int."""
@@ -59,11 +58,10 @@ def _load(path):
         raise FileNotFoundError(f"{path} is not there")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    # pickle, zip and torch raise their own, for a file that is something else
-    except Exception as error:
+    except Exception as error:                              # for a file of another kind, pickle, zip and torch raise their own
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} cannot be read as a published feature file: {reason}; expected a dictionary of tensors that "
-                         f"torch.save wrote") from error
+                         "torch.save wrote") from error
     found = content if isinstance(content, dict) else {}
     if not {"feats", "num_params"} <= set(found) or getattr(found["feats"], "ndim", 0) != 3:
         keys = ", ".join(map(str, found)) or f"a {type(content).__name__}"
@@ -77,9 +75,8 @@ def _read_off(path, dataset, num_parameters, dtype):
     model = re.split(r"_pool-|-untrained", stem)[0]
     pool = re.search(r"_pool-([a-z]+)", stem)
     untrained, seed = "-untrained" in stem, re.search(r"-seed(\d+)", stem)
-    return {"dataset": dataset or path.parent.parent.name, "id_name": "row", "model": model, "modality": "language"
-            if "_prompt-" in stem else "vision",
+    return {"dataset": dataset or path.parent.parent.name, "id_name": "row", "model": model,
+            "modality": "language" if "_prompt-" in stem else "vision",
             "family": re.split(r"[_\-.]", model)[0].lower(), "revision": "as published", "transform": "{}",
-            "pool": pool.group(1) if pool else "",
-            "dtype": dtype, "seed": int(seed.group(1)) if seed else 0 if untrained else -1, "untrained": untrained,
-            "num_parameters": num_parameters}
+            "pool": pool.group(1) if pool else "", "dtype": dtype,
+            "seed": int(seed.group(1)) if seed else 0 if untrained else -1, "untrained": untrained, "num_parameters": num_parameters}

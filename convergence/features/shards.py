@@ -1,7 +1,8 @@
 """Activations on their way into a feature file: shard by shard, so that a run that was stopped goes on where it was.
 
-    <work>/plan.json                    what is being computed; shards of another plan are thrown away <work>/00000.npy,
-    00000.json        the first ROWS images: (n_rows, n_units) float32, all layers side by side; which images they are
+    <work>/plan.json                    what is being computed; shards of another plan are thrown away
+    <work>/00000.npy                    the first ROWS images: (n_rows, n_units) float32, all layers side by side
+    <work>/00000.json                   which images they are
 
     shards = Shards(work, ids, layer_names, plan)
     for start, stop in shards.missing():                        # runs of images that no finished shard holds
@@ -86,8 +87,7 @@ class Shards:
         self._done = {start for start in range(0, len(ids), ROWS) if self._usable(start, retry)}
 
     def missing(self):
-        """Yield (start, stop) of runs of images without a finished shard; what is appended next belongs to the run yielded
-        last."""
+        """Yield (start, stop) of runs of images without a finished shard; what is appended next belongs to that run."""
         starts = [start for start in range(0, len(self._ids), ROWS) if start not in self._done]
         while starts:
             first = last = starts.pop(0)
@@ -99,8 +99,7 @@ class Shards:
                 raise ValueError(f"the batches held {self._row - first} rows for {stop - first} images")
 
     def append(self, layers, faults):
-        """Take the activations of the next images, one (b, dim) array per layer; `layers` may be None when all of them are in
-        `faults`."""
+        """Take the activations of the next images, one (b, dim) array per layer; None when all of them are in `faults`."""
         n = len(faults) + (0 if layers is None else len(layers[0]))
         if self._row + n > len(self._ids):
             raise ValueError(f"layer 0 ({self._names[0]}): more rows than the {len(self._ids)} images")
@@ -177,7 +176,7 @@ class Shards:
         if self._map is None:                                   # the first activations tell the widths of the layers
             self._shard["dims"] = dims
             shape = min(ROWS, len(self._ids) - start), sum(dims)
-            # its .json, not its name, makes it whole
+            # It is whole when its .json is there, whatever its name says.
             self._map = np.lib.format.open_memmap(self._file(start), "w+", np.float32, shape)
         row, column = len(self._shard["ids"]), 0
         for index, values in enumerate(layers):
@@ -194,8 +193,7 @@ class Shards:
         found = f"reach {largest[bad]:.3g}, beyond float16" if np.isfinite(largest[bad]) else "are NaN or infinite"
         hint = ", or use --dtype bfloat16 or float32" if np.isfinite(self._limit) else ""
         raise ValueError(f"layer {index} ({self._names[index]}): the activations of row {row}, {plan['id_name']} {kept[bad]}, "
-                         f"{found}; "
-                         f"{plan['model']} was stopped, look at this input and at the weights{hint}")
+                         f"{found}; {plan['model']} was stopped, look at this input and at the weights{hint}")
 
     def _close(self):
         start = (self._row - 1) - (self._row - 1) % ROWS

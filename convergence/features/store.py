@@ -1,8 +1,9 @@
 """The feature file of a network: <features>/<dataset>/all/<stem>.h5 (random weights: all-untrained/).
 
-    layers/000, layers/001, ...  (n_images, dim)     activations; dim and type (float32, float16, bfloat16 as uint16 bits) may
-    differ ids                          (n_images,) int64   which image each row is absent, absent_because       (n_absent,)
-    images without a row, and why; only where there are such attributes                   ATTRIBUTES and layer_names
+    layers/000, layers/001, ...  (n_images, dim)     activations: float32, float16, or bfloat16 (its bits, in uint16); dim may differ
+    ids                          (n_images,) int64   which image each row is
+    absent, absent_because       (n_absent,)         images without a row, and why; only where there are such
+    attributes                   ATTRIBUTES and layer_names
 
     # as they are computed; goes on where it was stopped
     write_features(path, ids, batches, layer_names=..., attributes=..., work=...)
@@ -163,8 +164,7 @@ class Features:
         known, left_out = self.attributes, [image for image in unknown.tolist() if image in self.absent]
         why = f"; left out with --skip-bad: {_few(left_out)} ({self.absent[left_out[0]]})" if left_out else ""
         return (f"{self.path.name}: {len(unknown)} of the images asked for are not in it: {known['id_name']} "
-                f"{_few(unknown)}{why}; it holds "
-                f"{len(self.ids)} images of {known['dataset']}, {self.ids.min()} to {self.ids.max()}; {_mend()}")
+                f"{_few(unknown)}{why}; it holds {len(self.ids)} images of {known['dataset']}, {self.ids.min()} to {self.ids.max()}; {_mend()}")
 
 
 class FeatureFile(Features):
@@ -281,9 +281,8 @@ def _check(name, ids, attributes, storage):
 def _without_row(faults, n, known):
     shown = "; ".join(list(faults.values())[:10])
     more = f"; ... ({len(faults)} in all)" if len(faults) > 10 else ""
-    return (f"{len(faults)} of {n} images of the dataset {known['dataset']!r} have no activations: {shown}{more}. The other {n "
-            f"- len(faults)} are "
-            "extracted: --skip-bad writes their file without computing them again; or mend those images and run again")
+    return (f"{len(faults)} of {n} images of the dataset {known['dataset']!r} have no activations: {shown}{more}. The other "
+            f"{n - len(faults)} are extracted: --skip-bad writes their file without computing them again; or mend those images and run again")
 
 
 def _info(path):

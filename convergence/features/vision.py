@@ -126,8 +126,7 @@ def layers_of(module, name="network"):
 
 
 def write(path, dataset, network, *, pool="avg", dtype="auto", device="auto", batch_size="auto", workers=2, work=None,
-          inputs=None,
-          skip_bad=False):
+          inputs=None, skip_bad=False):
     """Write the feature file of a network for all pictures of a dataset.
 
     Parameters
@@ -174,8 +173,7 @@ def write(path, dataset, network, *, pool="avg", dtype="auto", device="auto", ba
                 progress.update(len(faults) + (0 if stack is None else len(stack)))
 
         write_features(path, ids, batches, layer_names=network.layer_names, attributes=attributes, storage=dtype, work=work,
-                       inputs=inputs,
-                       skip_bad=skip_bad)
+                       inputs=inputs, skip_bad=skip_bad)
 
 
 def _check_name(name):

@@ -87,8 +87,8 @@ def test_batches_end_where_shards_end_and_keep_the_order(monkeypatch):
         found += [] if stack is None else stack.tolist()
     assert sizes == [(4, []), (1, []), (4, [])]
     assert found == [np.asarray(read(image))[0, 0, 0] for image in ids[5:]]
-    sizes = [(0 if stack is None else len(stack), list(faults)) for stack,
-             faults in stacks(dataset, lambda p: torch.zeros(1), ids[:5], BatchSize(2))]
+    sizes = [(0 if stack is None else len(stack), list(faults)) for stack, faults in
+             stacks(dataset, lambda p: torch.zeros(1), ids[:5], BatchSize(2))]
     assert sizes == [(2, []), (1, [33]), (0, [30])]
 
 

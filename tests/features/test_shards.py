@@ -158,7 +158,6 @@ def test_what_float16_cannot_hold_is_refused(tmp_path, four):
     layers[1][4, 0] = 7e4
     made = shards_of(tmp_path / "w", limit=65504.0)
     with pytest.raises(ValueError, match=r"layer 1 \(b\): the activations of row 4, toy_id 5, reach 7e\+04, beyond float16; .* "
-                                         r"or "
-                                         r"use --dtype bfloat16"):
+                                         r"or use --dtype bfloat16"):
         for _ in made.missing():
             made.append(layers, {})

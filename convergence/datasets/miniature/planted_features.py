@@ -74,8 +74,8 @@ def pixel_layers(pictures, seed=0):
     values = np.asarray(pictures, np.float32).reshape(len(pictures), -1) / 255
     layers = []
     for layer in range(n_layers):
-        values = values @ stream(seed, name, layer).standard_normal((values.shape[1],
-                                                                     n_units)).astype(np.float32) / np.sqrt(values.shape[1])
+        weights = stream(seed, name, layer).standard_normal((values.shape[1], n_units)).astype(np.float32)
+        values = values @ weights / np.sqrt(len(weights))
         layers.append(np.maximum(values, 0))
     return layers
 
