@@ -23,7 +23,7 @@ def main(arguments=None):
     parser.add_argument("--json", metavar="FILE", help="write the findings to this file as well")
     chosen = parser.parse_args(arguments)
 
-    from convergence.datasets.nsd_check import check
+    from convergence.datasets.nsd.check import check
     from convergence.storage.outputs import replacing
     from convergence.storage.paths import dataset_root
 

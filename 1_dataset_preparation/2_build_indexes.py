@@ -24,7 +24,7 @@ def main(arguments=None):
     chosen = parser.parse_args(arguments)
 
     from convergence.datasets import open_dataset
-    from convergence.datasets.nsd_index import shared_positions
+    from convergence.datasets.nsd.index import shared_positions
     from convergence.tasks import run_units
 
     if chosen.dataset != "nsd":
@@ -39,19 +39,20 @@ def main(arguments=None):
 
 
 def index_units(dataset, derivatives):
-    from convergence.datasets import atlas, nsd_files as files, nsd_index
+    from convergence.datasets import atlas
+    from convergence.datasets.nsd import files, index
     from convergence.storage.paths import derivatives_folder
     from convergence.storage.tables import file_of
     from convergence.tasks import Unit
 
     root, information = Path(dataset.root), Path(dataset.root) / files.STIMULUS_INFORMATION
-    subjects = nsd_index.planned_subjects(nsd_index.read_stimulus_information(root))
+    subjects = index.planned_subjects(index.read_stimulus_information(root))
     sessions = {subject: files.sessions_on_disk(root, subject) for subject in subjects}
     records = [path for subject in subjects if (path := root / files.behaviour_file(subject)).exists()]
-    trials = {"per_session": nsd_index.trials_per_session(root, sessions), "sessions": sessions}
-    return [Unit("images", dataset.work / files.IMAGES, nsd_index.image_table, {}, {"root": root}, (information,)),
-            Unit("trials", dataset.work / files.TRIALS, nsd_index.trial_table, trials, {"root": root}, (information, *records)),
-            Unit("masks", dataset.work / files.MASKS, nsd_index.mask_table, {"volumes": nsd_index.volumes_on_disk(root)}),
+    trials = {"per_session": index.trials_per_session(root, sessions), "sessions": sessions}
+    return [Unit("images", dataset.work / files.IMAGES, index.image_table, {}, {"root": root}, (information,)),
+            Unit("trials", dataset.work / files.TRIALS, index.trial_table, trials, {"root": root}, (information, *records)),
+            Unit("masks", dataset.work / files.MASKS, index.mask_table, {"volumes": index.volumes_on_disk(root)}),
             Unit("atlas", derivatives_folder(derivatives) / file_of("hcp"), atlas.load_atlas,
                  inputs=(atlas.AREAS, atlas.REGIONS))]
 

@@ -21,7 +21,8 @@ def main(arguments=None):
     parser.add_argument("--coco", metavar="DIR", help="folder of COCO's annotation files; default: <root>/annotations")
     chosen = parser.parse_args(arguments)
 
-    from convergence.datasets import annotations, nsd_files as files, nsd_index, open_dataset
+    from convergence.datasets import annotations, open_dataset
+    from convergence.datasets.nsd import files, index
     from convergence.tasks import Unit, run_units
 
     if chosen.dataset != "nsd":
@@ -29,7 +30,7 @@ def main(arguments=None):
     dataset = open_dataset(chosen.dataset, chosen.root)
     captions = tuple(annotations.caption_files(chosen.coco or dataset.root / "annotations"))
     information = Path(dataset.root) / files.STIMULUS_INFORMATION
-    unit = Unit("captions", dataset.work / files.CAPTIONS, nsd_index.caption_table,
+    unit = Unit("captions", dataset.work / files.CAPTIONS, index.caption_table,
                 places={"root": dataset.root, "captions": captions}, inputs=(information, *captions))
     run_units([unit], title="COCO tables", overwrite=chosen.overwrite, dry_run=chosen.dry_run)
 

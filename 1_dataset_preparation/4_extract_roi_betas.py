@@ -48,7 +48,7 @@ def main(arguments=None):
 
 def extract(dataset, subject, labels, chosen):
     """Bring one subject's set of matrices up to what is asked for."""
-    from convergence.datasets.nsd_betas import make_plan, remove_session_matrices
+    from convergence.datasets.nsd.betas import make_plan, remove_session_matrices
     from convergence.tasks import run_units
 
     scheduler = "threads" if chosen.scheduler == "local" and chosen.jobs > 1 else chosen.scheduler
@@ -64,8 +64,8 @@ def extract(dataset, subject, labels, chosen):
 
 
 def label_unit(dataset, subject):
-    from convergence.datasets import nsd_files as files
-    from convergence.datasets.nsd_volumes import label_sources, write_joined_labels
+    from convergence.datasets.nsd import files
+    from convergence.datasets.nsd.volumes import label_sources, write_joined_labels
     from convergence.tasks import Unit
 
     n_areas = int((dataset.atlas()["hemisphere"] == "lh").sum())
@@ -74,9 +74,9 @@ def label_unit(dataset, subject):
 
 
 def session_units(dataset, plan):
-    from convergence.datasets import nsd_files as files
-    from convergence.datasets.nsd_betas import session_matrix
-    from convergence.datasets.nsd_volumes import label_sources
+    from convergence.datasets.nsd import files
+    from convergence.datasets.nsd.betas import session_matrix
+    from convergence.datasets.nsd.volumes import label_sources
     from convergence.tasks import Unit
 
     places = {"root": dataset.root, "work": dataset.work}
@@ -87,9 +87,9 @@ def session_units(dataset, plan):
 
 
 def set_unit(dataset, plan):
-    from convergence.datasets import nsd_files as files
-    from convergence.datasets.nsd_betas import subject_matrices
-    from convergence.datasets.nsd_volumes import label_sources
+    from convergence.datasets.nsd import files
+    from convergence.datasets.nsd.betas import subject_matrices
+    from convergence.datasets.nsd.volumes import label_sources
     from convergence.tasks import Unit
 
     return Unit("all parcels", dataset.work / files.matrix_folder(plan.subject), subject_matrices,

@@ -26,7 +26,7 @@ import numpy as np
 from convergence.datasets.bold5000 import files
 from convergence.datasets.bold5000.atlas_check import checked_labels
 from convergence.datasets.bold5000.volumes import check_betas, percent_signal_change, read_header, stream
-from convergence.datasets.nsd_betas import voxel_columns
+from convergence.datasets.nsd.betas import voxel_columns
 from convergence.storage.outputs import fingerprint
 
 _TYPE = np.dtype("<f4")

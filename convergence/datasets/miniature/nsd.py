@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from convergence.datasets import nsd_files as files
+from convergence.datasets.nsd import files
 from convergence.datasets.miniature import nsd_brains, truth
 from convergence.datasets.miniature.coco import Photograph, annotation_files
 from convergence.datasets.miniature.latents import draw_latents, people_of

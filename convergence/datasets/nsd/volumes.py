@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convergence.datasets import nsd_files as files
+from convergence.datasets.nsd import files
 
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convergence.datasets import nsd_files as files
-from convergence.datasets.nsd_volumes import check_header, label_sources, read_header, read_labels, stream, whole_numbers
+from convergence.datasets.nsd import files
+from convergence.datasets.nsd.volumes import check_header, label_sources, read_header, read_labels, stream, whole_numbers
 from convergence.storage.outputs import fingerprint
 
 _TYPE = np.dtype("<i2")

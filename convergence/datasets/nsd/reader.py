@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convergence.datasets import nsd_files as files
+from convergence.datasets.nsd import files
 from convergence.datasets.annotations import first_caption
 from convergence.datasets.base import Dataset
 from convergence.storage.paths import dataset_root

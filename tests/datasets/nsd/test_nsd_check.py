@@ -9,7 +9,7 @@ import pytest
 import tiny_nsd
 from tiny_nsd import beta_path, label_path, save
 
-from convergence.datasets.nsd_check import check, expected_sessions
+from convergence.datasets.nsd.check import check, expected_sessions
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import tiny_nsd
 from tiny_nsd import IMAGES_OF, beta_path
 
-from convergence.datasets import nsd_index
-from convergence.datasets.nsd_files import sessions_on_disk, subjects_on_disk
+from convergence.datasets.nsd import index
+from convergence.datasets.nsd.files import sessions_on_disk, subjects_on_disk
 
 TABLE = "nsd_stim_info_merged.csv"
 
@@ -18,7 +18,7 @@ def root(tmp_path):
 
 
 def trials(root, per_session=5):
-    return nsd_index.trial_table(per_session, {subject: sessions_on_disk(root, subject) for subject in (2, 5)}, root=root)
+    return index.trial_table(per_session, {subject: sessions_on_disk(root, subject) for subject in (2, 5)}, root=root)
 
 
 def change(root, edit, file=TABLE, **options):
@@ -28,14 +28,14 @@ def change(root, edit, file=TABLE, **options):
 
 
 def test_images_are_named_and_foldered_by_number(root):
-    table = nsd_index.image_table(root=root)
+    table = index.image_table(root=root)
     assert list(table) == ["nsd_id", "name", "path"] and table["nsd_id"].tolist() == list(range(9))
     assert table.loc[8].tolist() == [8, "nsd_00008", "images/nsd_00000_00999/nsd_00008.jpg"]
 
 
 def test_the_second_thousand_has_its_own_folder(root, monkeypatch):
-    monkeypatch.setattr(nsd_index, "_PER_FOLDER", 4)
-    paths = nsd_index.image_table(root=root)["path"]
+    monkeypatch.setattr(index, "_PER_FOLDER", 4)
+    paths = index.image_table(root=root)["path"]
     assert [paths[4], paths[8]] == ["images/nsd_00004_00007/nsd_00004.jpg", "images/nsd_00008_00011/nsd_00008.jpg"]
 
 
@@ -88,7 +88,7 @@ def test_a_missing_stimulus_table_is_named(root):
     (root / TABLE).unlink()
     with pytest.raises(FileNotFoundError, match="nsd_stim_info_merged.csv is not there; download it from "
                                                 "nsddata/experiments/nsd/"):
-        nsd_index.image_table(root=root)
+        index.image_table(root=root)
 
 
 def test_a_behavioural_record_of_other_pictures_is_refused(root):
@@ -106,26 +106,26 @@ def test_a_record_that_lacks_a_session_is_compared_by_session(root):
 
 def test_shared_pictures_at_equal_positions_are_counted(root):
     table = trials(root)
-    assert nsd_index.shared_positions(table) == (6, 6)
+    assert index.shared_positions(table) == (6, 6)
     first, second = table.index[(table["subject"] == 5) & (table["nsd_id"] == 4)][:2]
     table.loc[[first, second], "subject_index"] = table.loc[[second, first], "subject_index"].to_numpy()
-    assert nsd_index.shared_positions(table) == (4, 6)
+    assert index.shared_positions(table) == (4, 6)
 
 
 def test_trials_in_a_session_come_from_the_headers(root):
     sessions = {2: [1, 3], 5: [1, 2]}
-    assert nsd_index.trials_per_session(root, sessions) == 5
+    assert index.trials_per_session(root, sessions) == 5
     tiny_nsd.save(np.ones((7, 6, 5, 4), np.int16), beta_path(root, 2, 3))
     with pytest.raises(ValueError, match=r"sessions have different numbers of volumes: 5 in 3 files, but "
                                          r".*subj02.*betas_session03.nii.gz has 4; download the odd ones"):
-        nsd_index.trials_per_session(root, sessions)
+        index.trials_per_session(root, sessions)
     with pytest.raises(ValueError, match="has no beta file such as .*so that the number of trials in a session is unknown"):
-        nsd_index.trials_per_session(root, {2: [], 5: []})
+        index.trials_per_session(root, {2: [], 5: []})
 
 
 def test_volumes_are_listed_with_the_one_that_is_made(root):
     (root / "subj05/func1mm/roi/rh.HCP_MMP1.nii.gz").unlink()
-    table = nsd_index.mask_table(nsd_index.volumes_on_disk(root))
+    table = index.mask_table(index.volumes_on_disk(root))
     assert [row[:3] for row in table.itertuples(index=False)] == [
         (2, "HCP_MMP1", "b"), (2, "both.HCP_MMP1", "b"), (2, "lh.HCP_MMP1", "l"), (2, "nsdgeneral", "b"), (2, "rh.HCP_MMP1", "r"),
         (5, "HCP_MMP1", "b"), (5, "lh.HCP_MMP1", "l"), (5, "nsdgeneral", "b")]

@@ -13,8 +13,9 @@ compared between repetitions.
 import re
 from pathlib import Path
 
-from convergence.datasets import annotations, nsd_files as files
-from convergence.datasets.nsd_volumes import read_header, usual_count
+from convergence.datasets import annotations
+from convergence.datasets.nsd import files
+from convergence.datasets.nsd.volumes import read_header, usual_count
 
 _REQUIRED = ("cocoId", "cocoSplit", "cropBox", "nsdId", "flagged", "BOLD5000", "shared1000")
 _PER_FOLDER = 1000              # pictures in one folder of the published layout

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convergence.datasets import nsd_files as files
-from convergence.datasets.nsd_index import planned_subjects, read_stimulus_information
-from convergence.datasets.nsd_volumes import check_header, joined_labels, read_header, read_labels, stream, usual_count
+from convergence.datasets.nsd import files
+from convergence.datasets.nsd.index import planned_subjects, read_stimulus_information
+from convergence.datasets.nsd.volumes import check_header, joined_labels, read_header, read_labels, stream, usual_count
 
 
 class Finding(NamedTuple):

@@ -14,7 +14,7 @@ import pytest
 import tiny_nsd
 from tiny_nsd import beta_path, contents, naive, run
 
-from convergence.datasets import nsd_betas, nsd_volumes
+from convergence.datasets.nsd import betas, volumes
 
 FEW = ("--rois", "V1", "V6", "2")                  # labels 1, 3, 2 and 52 (the area named 2), left and right
 
@@ -53,8 +53,8 @@ def sessions_read(monkeypatch):
 
     def stream(header):
         seen.append(header.path.name)
-        return nsd_volumes.stream(header)
-    monkeypatch.setattr(nsd_betas, "stream", stream)
+        return volumes.stream(header)
+    monkeypatch.setattr(betas, "stream", stream)
     return seen
 
 
@@ -94,7 +94,7 @@ def test_columns_are_in_c_order_within_a_parcel():
     labels = np.zeros((2, 3, 2), int)
     labels[1, 0, 0] = labels[0, 2, 1] = labels[0, 1, 0] = 7
     labels[0, 0, 0] = labels[1, 2, 1] = 4
-    columns = nsd_betas.voxel_columns(labels, [4, 5, 7])
+    columns = betas.voxel_columns(labels, [4, 5, 7])
     assert columns.of_label == {4: slice(0, 2), 5: slice(2, 2), 7: slice(2, 5)}
     volume = np.arange(12).reshape(2, 3, 2) * 10
     assert volume.ravel(order="F")[columns.offsets].tolist() == [0, 110, 20, 50, 60]
@@ -196,7 +196,7 @@ def test_a_full_disk_leaves_nothing_half_written(root, capsys, monkeypatch, func
     """While a session is written, at the start of a file, and when the set is all but complete."""
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(nsd_betas, function, SimpleNamespace(dumps=full) if function == "json" else full)
+    monkeypatch.setattr(betas, function, SimpleNamespace(dumps=full) if function == "json" else full)
     assert run("4", "--root", root, "--subjects", 2, *FEW) == 1
     assert "No space left on device" in capsys.readouterr().err
     monkeypatch.undo()

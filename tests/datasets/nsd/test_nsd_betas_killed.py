@@ -11,7 +11,7 @@ import pytest
 import tiny_nsd
 from tiny_nsd import beta_path, run
 
-TESTS = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ KILLER = """
     sys.path.insert(0, {tests!r})
     import numpy
     from tiny_nsd import beta_path, contents, run
-    from convergence.datasets import nsd_betas
+    from convergence.datasets.nsd import betas
     import convergence.datasets.nsd, pandas, nibabel, tqdm
 
     source, grown, place = Path({source!r}), Path({place!r}) / "grown/nsd", Path({place!r}) / "place/nsd"
@@ -78,14 +78,14 @@ KILLER = """
 
     # From nothing: labels, three sessions and the set, each a file and its sidecar.
     renames = [(os, "replace", k) for k in range(1, 11)] + [(os, "replace", 9, True), (os, "replace", 10, True)]
-    writing = [(nsd_betas, "whole_numbers", k) for k in (1, 7, 15)] + [(os, "fsync", k) for k in (1, 9, 12)]
+    writing = [(betas, "whole_numbers", k) for k in (1, 7, 15)] + [(os, "fsync", k) for k in (1, 9, 12)]
     check(source, renames + writing + [(numpy, "save", 1, True), (shutil, "rmtree", 1)])
     # A session is added: the session and its sidecar; the old set steps aside, the new one takes its place; its sidecar.
     put(source, grown)
     beta_path(grown, 2, 2).rename(grown.parent / "late.nii.gz")
     assert extract(grown) == 0
     (grown.parent / "late.nii.gz").rename(beta_path(grown, 2, 2))
-    check(grown, [(os, "replace", k) for k in range(1, 6)] + [(nsd_betas, "whole_numbers", 3)])
+    check(grown, [(os, "replace", k) for k in range(1, 6)] + [(betas, "whole_numbers", 3)])
 """
 
 
