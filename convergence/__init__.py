@@ -6,6 +6,7 @@ The public names below are imported from their modules when they are first used,
     RDMs -> similarity           rsa, noise_ceiling
     is it there?                 mantel_moments, permutation_null, p_values
     how deep in the network?     peak_depth, layer_curves
+    what do people share?        KMCCA
     the data themselves          open_dataset
 
 The stage scripts (1_dataset_preparation ... 4_other_alignments) call the same functions on whole datasets; `python -m convergence --help`
@@ -25,6 +26,7 @@ _MODULE_OF = {
     "noise_ceiling": "analysis.reliability",
     "peak_depth": "analysis.hierarchy",
     "layer_curves": "analysis.hierarchy",
+    "KMCCA": "analysis.multiview",
     "open_dataset": "datasets",
 }
 __all__ = sorted(_MODULE_OF)
