@@ -28,7 +28,7 @@ FEWEST = 20                     # below, no p-value can be under 0.05
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "features", "permutations", "seed", "device", "scheduler", "jobs", "overwrite", "dry-run")
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "features", "permutations", "seed", "device", "scheduler", "jobs", "overwrite", "dry-run")
     parser.add_argument("--null", choices=("closed-form", "sampled"), default="closed-form",
                         help="of the comparison between subjects: closed-form (default; exact moments, no sampling), or sampled")
     parser.add_argument("--comparisons", nargs="+", choices=("intersubject", "vision", "language"), metavar="WHAT",
@@ -42,7 +42,7 @@ def main(arguments=None):
     from convergence.storage.paths import derivatives_folder
     from convergence.tasks import run_units
 
-    dataset = open_dataset(chosen.dataset, chosen.root)
+    dataset = open_dataset(chosen.dataset, chosen.root).use_atlas(chosen.atlas)
     work = plan(dataset, derivatives_folder(chosen.derivatives), chosen.features, comparisons=chosen.comparisons, null=chosen.null,
                 permutations=chosen.permutations, seed=chosen.seed, device=chosen.device)
     how = {"scheduler": chosen.scheduler, "jobs": chosen.jobs, "overwrite": chosen.overwrite, "dry_run": chosen.dry_run}

@@ -3,10 +3,12 @@
 The public names below are imported from their modules when they are first used, so that `import convergence` stays instant:
 
     responses -> RDMs            compute_rdm
-    RDMs -> similarity           rsa, noise_ceiling
+    RDMs -> similarity           rsa, partial_rsa, noise_ceiling
     is it there?                 mantel_moments, permutation_null, p_values
     how deep in the network?     peak_depth, layer_curves
     what do people share?        KMCCA
+    which parcels are alike?     connectivity_matrix, spanning_tree_backbone, orient_edges, spectral_order
+    how do measures relate?      fit_power_law, fit_joint_power_law
     the data themselves          open_dataset
 
 The stage scripts (1_dataset_preparation ... 4_other_alignments) call the same functions on whole datasets; `python -m convergence --help`
@@ -20,6 +22,7 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "compute_rdm": "analysis.rdm",
     "rsa": "analysis.similarity",
+    "partial_rsa": "analysis.partial",
     "mantel_moments": "analysis.null",
     "permutation_null": "analysis.null",
     "p_values": "analysis.inference",
@@ -27,6 +30,12 @@ _MODULE_OF = {
     "peak_depth": "analysis.hierarchy",
     "layer_curves": "analysis.hierarchy",
     "KMCCA": "analysis.multiview",
+    "connectivity_matrix": "analysis.connectivity",
+    "spanning_tree_backbone": "analysis.connectivity",
+    "orient_edges": "analysis.connectivity",
+    "spectral_order": "analysis.connectivity",
+    "fit_power_law": "analysis.power_law",
+    "fit_joint_power_law": "analysis.power_law",
     "open_dataset": "datasets",
 }
 __all__ = sorted(_MODULE_OF)

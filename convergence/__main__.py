@@ -14,6 +14,7 @@ COMMANDS = {
     "plant-features": ("convergence.plant_features", "write features with planted truth for a miniature dataset"),
     "images92": ("convergence.images92", "the whole analysis on 92 real images (Kriegeskorte et al. 2008)"),
     "figures": ("convergence.plotting.figures", "execute the notebooks and write their figures"),
+    "export-map": ("convergence.plotting.export", "write values of parcels as CIFTI or GIFTI files for Connectome Workbench"),
     "describe-derivatives": ("convergence.storage.describe", "write derivatives/README.md from the tables' schemas"),
 }
 

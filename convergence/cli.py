@@ -33,6 +33,8 @@ _SHARED = {
     "features": dict(metavar="DIR", help="folder of the feature files; default: CONVERGENCE_FEATURES, or ./features"),
     "subjects": dict(type=int, nargs="+", metavar="N", help="only these subjects (default: all)"),
     "sessions": dict(type=int, nargs="+", metavar="N", help="only these sessions (default: all that are there)"),
+    "atlas": dict(metavar="FILE", help="table of parcels (.csv, .tsv: roi, name, hemisphere, region, hub, ...) in place of the dataset's own atlas; give every atlas "
+                                       "a derivatives folder of its own. convergence/datasets/atlas.py states its columns"),
     "rois": dict(nargs="+", metavar="ROI", help="only these parcels, by number or name (default: all)"),
     "models": dict(nargs="+", metavar="NAME", help="only these models (default: in stage 2 all that models.yml lists, which takes a GPU and a connection; "
                    "later all that have feature files)"),
@@ -49,6 +51,8 @@ _SHARED = {
     "jobs": dict(type=_count, default=1, metavar="N", help="units at a time: threads, or SLURM workers (default: 1)"),
     "overwrite": dict(action="store_true", help="redo what is done"),
     "dry-run": dict(action="store_true", help="say what would be done, and do nothing"),
+    "pilot": dict(action="store_true", help="try it on one session and ten parcels, below a folder pilot/ of the derivatives"),
+    "reference": dict(action="store_true", help="as published, where a correction changes numbers"),
 }
 
 

@@ -2,8 +2,9 @@
 
 Reads    <root>/truth.json of a miniature dataset (python -m convergence make-miniature), and its pictures.
 Writes   <features>/<dataset>/all/planted_vision_8x64.h5, ..12x96, ..24x128 (layers x units): from the latent low over scene to
-         social with depth; all/planted_language_6x64.h5, ..10x96: social alone; all-untrained/planted_pixels_4x64-untrained-seed0.h5:
-         random projections of the pixels; <derivatives>/metadata/models-info.csv, from all feature files that are there.
+         social with depth; all/planted_language_6x64.h5, ..10x96: social alone;
+         all-untrained/planted_pixels_4x64-untrained-seed0.h5: random projections of the pixels;
+         <derivatives>/metadata/models-info.csv, from all feature files that are there.
 
     python -m convergence plant-features --root demo/datasets/nsd --features demo/features --derivatives demo/derivatives
 
@@ -65,8 +66,9 @@ def plant(name, seed, *, dataset):
         latents = importlib.import_module(f"convergence.datasets.miniature.{dataset.name}_plan").draw_plan(seed).latents
         layers = (vision_layers if name in VISION else language_layers)(name, latents, seed)
     names = [f"layer.{k}" for k in range(len(layers))]
-    attributes = {"dataset": dataset.name, "id_name": dataset.image_key, "model": name, 
-                  "modality": "language" if name in LANGUAGE else "vision", "family": "planted", "revision": f"seed {seed}", "transform": json.dumps({}), "pool": "avg", "dtype": "float32",
-                  "untrained": untrained, "seed": seed if untrained else -1, 
-                  "num_parameters": sum(layer.shape[1] for layer in layers)}
+    attributes = {
+        "dataset": dataset.name, "id_name": dataset.image_key, "model": name,
+        "modality": "language" if name in LANGUAGE else "vision", "family": "planted", "revision": f"seed {seed}",
+        "transform": json.dumps({}), "pool": "avg", "dtype": "float32", "untrained": untrained, "seed": seed if untrained else -1,
+        "num_parameters": sum(layer.shape[1] for layer in layers)}
     return lambda path: write_features(path, ids, [layers], layer_names=names, attributes=attributes)

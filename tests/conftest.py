@@ -20,7 +20,7 @@ def checkout():
 
 @pytest.fixture(scope="session")
 def miniature(tmp_path_factory):
-    """Folder with the miniature datasets of seed 0: <folder>/nsd."""
+    """Folder with the miniature datasets of seed 0: <folder>/nsd, bold5000, things. To be read, not written."""
     from convergence.datasets.miniature.command import main
     folder = tmp_path_factory.mktemp("miniature")
     assert main(["--out", str(folder), "--seed", "0"]) == 0

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
-from convergence.datasets.atlas import HUBS, load_atlas
+from convergence.datasets.atlas import load_atlas
 from convergence.storage.outputs import Record, save
 from convergence.storage.schemas import TABLES
 from convergence.storage.tables import concatenate, conform, file_of
@@ -57,7 +57,7 @@ def write_derivatives(folder, *, n_subjects=4, n_sessions=3, models=MODELS, seed
 def plant():
     """Truth per parcel of joined hemispheres."""
     atlas = load_atlas().query("hemisphere == 'lh'").set_index("roi")
-    hub = atlas["name"].map({name: hub for hub, names in HUBS.items() for name in names})
+    hub = atlas["hub"].where(atlas["hub"] != "")
     within = atlas.groupby(hub).cumcount()                        # so that no two parcels of a hub are alike
     neighbour = atlas["name"].map(NEIGHBOURS)
     strength = (hub.map(HUB_STRENGTH) - 0.02 * within).fillna((0.14 - 0.006 * neighbour.rank()).fillna(0))

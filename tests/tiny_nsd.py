@@ -23,7 +23,7 @@ SIZES = {1: (9, 4), 2: (5, 3), 6: (2, 6), 120: (1, 1), 180: (3, 2)}     # voxels
 EMPTY, DEAD = (5, 6, "lh"), (2, 180, "rh")                      # (subject, area, hemisphere)
 
 
-def write(root, seed=0):
+def write(root, seed=0, per_session=PER_SESSION):
     """Write the dataset below root; returns root."""
     root, rng = Path(root), np.random.default_rng(seed)
     root.mkdir(parents=True, exist_ok=True)
@@ -34,8 +34,8 @@ def write(root, seed=0):
     for subject in GRIDS:
         mask = write_labels(root, subject, rng)
         for session in PRESENT[subject]:
-            write_betas(beta_path(root, subject, session), mask, rng)
-        write_behaviour(root, subject, order)
+            write_betas(beta_path(root, subject, session), mask, rng, n_trials=per_session)
+        write_behaviour(root, subject, order, per_session)
     write_captions(root / "annotations")
     return root
 
@@ -112,10 +112,31 @@ def save(values, path, *, endian="<", slope=None, inter=None, offset=None):
     path.write_bytes(gzip.compress(content, mtime=0))
 
 
-def write_behaviour(root, subject, order):
+def as_hdf5(path, *, order=(3, 2, 1, 0), dtype=None, remove=True, **layout):
+    """The .hdf5 that NSD publishes of a beta file, by default in its place: its axes (x, y, z, trials) in this order."""
+    values = np.asarray(nibabel.load(path).dataobj).transpose(order)
+    target = path.with_name(path.name.replace(".nii.gz", ".hdf5"))
+    with h5py.File(target, "w") as file:
+        file.create_dataset("betas", data=values.astype(dtype or values.dtype), track_times=False, **layout)
+    if remove:
+        path.unlink()
+    return target
+
+
+def write_volume(root, subject, name, n_labels, resolution="func1mm"):
+    """lh., rh. and plain label volumes of another ROI volume; returns labels 1 .. n_labels left, from n_labels + 1 right."""
+    rng = np.random.default_rng(n_labels)
+    drawn = rng.integers(0, n_labels + 1, GRIDS[subject]).astype(np.int16)
+    left = np.arange(GRIDS[subject][0])[:, None, None] < 3
+    for stem, values in (("lh.", np.where(left, drawn, -1)), ("rh.", np.where(left, -1, drawn)), ("", drawn)):
+        save(values.astype(np.int16), root / f"subj{subject:02d}/{resolution}/roi/{stem}{name}.nii.gz")
+    return np.where(left | (drawn == 0), drawn, drawn + n_labels)
+
+
+def write_behaviour(root, subject, order, per_session=PER_SESSION):
     trials = np.array(IMAGES_OF[subject])[order]
-    rows = [(subject, session, 1 + k // 3, k % 3, trials[(session - 1) * PER_SESSION + k] + 1)
-            for session in PRESENT[subject] for k in range(PER_SESSION)]
+    rows = [(subject, session, 1 + k // 3, k % 3, trials[(session - 1) * per_session + k] + 1)
+            for session in PRESENT[subject] for k in range(per_session)]
     path = root / f"subj{subject:02d}/behav/responses.tsv"
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows, columns=["SUBJECT", "SESSION", "RUN", "TRIAL", "73KID"]).to_csv(path, sep="\t", index=False)

@@ -4,10 +4,16 @@
     parcels = choose_parcels(dataset, "joined", ["V1", "2"])
     check_responses(dataset, subjects)                                          # the ROI matrices of stage 1
     stores = check_stores(derivatives, "nsd", subjects, "joined", parcels)      # the RDMs of 1_compute_rdms.py
+    folder, rois = pilot(folder, dataset, "joined", rois)                       # --pilot: ten parcels, in a folder of their own
+    say_cost(units, flops=..., memory=..., disk=...)                            # --dry-run
 """
 
 from convergence.alignment.rdms import store_path
+from convergence.alignment.recipe import Recipe
 from convergence.alignment.trials import sessions
+
+PILOT_PARCELS = 10
+_FLOPS = 3e10                   # multiplications and additions a second, of a CPU core's matrix products
 
 
 def choose_subjects(dataset, subjects=None):
@@ -61,7 +67,7 @@ def check_responses(dataset, subjects):
                                 "(or choose other subjects with --subjects)")
 
 
-def check_stores(derivatives, dataset, subjects, hemispheres, parcels):
+def check_stores(derivatives, dataset, subjects, hemispheres, parcels, recipe=Recipe()):
     """Paths of RDM stores by subject, after seeing that all are there and hold these parcels.
 
     Raises
@@ -73,8 +79,8 @@ def check_stores(derivatives, dataset, subjects, hemispheres, parcels):
     """
     from convergence.storage.rdm_store import RDMStore
 
-    paths = {subject: store_path(derivatives, dataset, subject, hemispheres) for subject in subjects}
-    command = f"python 3_alignment/1_compute_rdms.py --dataset {dataset} --hemispheres {hemispheres}"
+    paths = {subject: store_path(derivatives, dataset, subject, hemispheres, recipe) for subject in subjects}
+    command = f"python 3_alignment/1_compute_rdms.py --dataset {dataset} --hemispheres {hemispheres}" + f" {recipe.flags}" * bool(recipe.flags)
     missing = [subject for subject, path in paths.items() if not path.exists()]
     if missing:
         raise FileNotFoundError(f"{_listed([paths[subject] for subject in missing])} not there; make them with: {command} "
@@ -86,6 +92,36 @@ def check_stores(derivatives, dataset, subjects, hemispheres, parcels):
             raise ValueError(f"{path} lacks {len(lacking)} of {len(parcels)} parcels ({_listed(lacking)}), because it was made "
                              f"with --rois; give the same --rois here, or make it whole with: {command}")
     return paths
+
+
+def pilot(folder, dataset, hemispheres, rois=None):
+    """Where a trial run writes, and its parcels: at most ten of those asked for."""
+    parcels = choose_parcels(dataset, hemispheres, rois)[:PILOT_PARCELS]
+    return folder / "pilot", [str(parcel.roi) for parcel in parcels]
+
+
+def say_cost(units, *, flops, memory, disk):
+    """Print what is left of some units: how many, roughly how long on one CPU core, memory of one, disk of all.
+
+    Parameters
+    ----------
+    units : list of Unit
+    flops, memory, disk : float
+        Of one unit: multiplications and additions; bytes while it runs; bytes that it writes.
+    """
+    from convergence.storage.outputs import state
+
+    n = sum(state(unit.output, unit.record)[0] != "done" for unit in units)
+    print(f"{n} of {len(units)} units to do: about {_time(n * flops / _FLOPS)} on one CPU core (and reading), {_bytes(memory)} of memory for a unit, "
+          f"{_bytes(n * disk)} of disk")
+
+
+def _time(seconds):
+    return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{max(1, round(seconds))} seconds"
+
+
+def _bytes(n):
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{max(1, round(n / 1e6))} MB"
 
 
 def _listed(values, at_most=10):

@@ -55,7 +55,7 @@ def what_is_empty(table, at_most=8):
     rows = pq.read_table(table, columns=columns, filters=[("reason", "!=", "")]).to_pandas().drop_duplicates()
     found = {}
     for row in rows.to_dict("records"):
-        for side, reason in re.findall(r"(\w+): (.+?)(?:; (?=subject_j: |layer: )|$)", row["reason"]):
+        for side, reason in re.findall(r"(\w+): (.+?)(?:; (?=subject_\w+: |layer: )|$)", row["reason"]):
             found.setdefault(reason, set()).add(_place(side, row))
     return [f"{reason}: {_listed(places, at_most)}" for reason, places in sorted(found.items())]
 
@@ -63,7 +63,8 @@ def what_is_empty(table, at_most=8):
 def _place(side, row):
     if side == "layer":
         return f"layer {row['layer']} of {row['model']}"
-    return f"parcel {row.get({'subject_i': 'roi_x', 'subject_j': 'roi_y'}.get(side), row.get('roi'))}"
+    parcel = row.get("roi_x" if side == "subject_i" else "roi_y")                  # subject_j, or one of a group: subject_3
+    return f"parcel {row.get('roi') if parcel is None else parcel}"
 
 
 def _listed(places, at_most):

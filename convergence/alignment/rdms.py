@@ -2,8 +2,8 @@
 
     parcel_rdms(dataset, subject, parcels, rows)        # yields (parcel, n_voxels, condensed, reason), one parcel at a time
     layer_rdms(feature_file, images)                    # (n_layers, n_pairs)
-    store_unit(dataset, subject, parcels, "joined", derivatives)        # tasks.Unit, writes store_path(...)
-    units, reasons = prepare(rdms, reasons)             # centred, unit length: similarity is then a product
+    store_unit(dataset, subject, parcels, "joined", derivatives)        # tasks.Unit, writes store_path(...); recipe.py: other
+    RDMs units, reasons = prepare(rdms, reasons)             # centred, unit length: similarity is then a product
 
 What cannot be computed stops nothing: it has None (or NaN) in place of numbers, and a reason in words that later tables repeat.
 Values beyond the 0.3 % and 99.7 % quantiles of a matrix (of the rows in the RDM) are set to these quantiles first, as published
@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convergence.alignment.trials import repetition_codes, shared_trials
-
-CLIP = 0.003
+from convergence.alignment.recipe import CLIP, Recipe
+from convergence.alignment.trials import repetition_codes, session_trials, shared_trials
 
 
 def parcel_rdms(dataset, subject, parcels, rows, *, metric="correlation", clip=CLIP, device="auto"):
@@ -99,7 +98,7 @@ def rdm_or_reason(responses, column, *, metric="correlation", clip=CLIP, device=
 
     validation.option("parcel_rdms", "metric", metric, METRICS)
     validation.number("parcel_rdms", "clip", clip or 0, low=0, high=0.5)
-    reason = _unusable(responses, column)
+    reason = unusable(responses, column, constant=metric == "correlation")
     if reason:
         return None, reason
     try:
@@ -108,8 +107,8 @@ def rdm_or_reason(responses, column, *, metric="correlation", clip=CLIP, device=
         return None, str(error)
 
 
-def prepare(rdms, reasons, device="auto"):
-    """Centre RDMs and scale them to unit length once, so that the Pearson r of any two is the sum of their products.
+def prepare(rdms, reasons, device="auto", *, method="pearson", kept=None):
+    """Centre RDMs and scale them to unit length once, so that the similarity of any two is the sum of their products.
 
     Parameters
     ----------
@@ -117,74 +116,99 @@ def prepare(rdms, reasons, device="auto"):
     reasons : sequence of str
         '' for the RDMs that can be used; the others are not looked at.
     device : str
+    method : {"pearson", "spearman", "rho_a", "cosine"}
+        See `convergence.rsa`.
+    kept : (n_pairs,) bool array, optional
+        Pairs that count (analysis/exclusion.py); the others are left out.
 
     Returns
     -------
-    units : (n_rdms, n_pairs) float32 tensor on the device, NaN where there is a reason
+    units : (n_rdms, n_pairs or n_kept) float32 tensor on the device, NaN where there is a reason
     reasons : list of str
         The given ones, and "constant" ones added.
     """
     import torch
 
-    from convergence.analysis.similarity import unit
+    from convergence.analysis.similarity import unit_values
     from convergence.compute.device import resolve
 
-    rdms = torch.as_tensor(rdms).to(resolve(device))
+    rdms = torch.as_tensor(rdms if kept is None else rdms[:, kept]).to(resolve(device))
     # Distances are differences from 1: what varies by less than the rounding of 1 is constant.
     spread = (rdms.amax(1) - rdms.amin(1)).cpu().numpy()
     flat = spread <= 8 * np.finfo(np.float32).eps
     reasons = [reason or ("all distances are the same" if constant else "") for reason, constant in zip(reasons, flat)]
     good = [k for k, reason in enumerate(reasons) if not reason]
     if len(good) == len(rdms):
-        return unit(rdms), reasons
+        return unit_values(rdms, method=method), reasons
     units = torch.full_like(rdms, torch.nan)
     if good:
-        units[good] = unit(rdms[good])
+        units[good] = unit_values(rdms[good], method=method)
     return units, reasons
 
 
-def store_path(derivatives, dataset, subject, hemispheres):
-    """Where a subject's RDMs of shared trials are: <derivatives>/nsd/rdms/subject-01_joined_shared.h5."""
-    return Path(derivatives) / dataset / "rdms" / f"subject-{subject:02d}_{hemispheres}_shared.h5"
+def store_path(derivatives, dataset, subject, hemispheres, recipe=Recipe(), session=None):
+    """Where a subject's RDMs of shared trials are: <derivatives>/nsd/rdms/subject-01_joined_shared.h5; of one session: ..._session-03.h5."""
+    trials = "shared" if session is None else f"session-{session:02d}"
+    return Path(derivatives) / dataset / "rdms" / f"subject-{subject:02d}_{hemispheres}_{trials}{recipe.suffix}.h5"
 
 
-def store_unit(dataset, subject, parcels, hemispheres, derivatives, *, device="auto"):
-    """The unit of work (tasks.Unit) that writes a subject's store."""
+def store_unit(dataset, subject, parcels, hemispheres, derivatives, *, recipe=Recipe(), session=None, dtype="float32", device="auto"):
+    """The unit of work (tasks.Unit) that writes a subject's store; session: of all trials of that session instead of the shared ones."""
     from convergence.tasks import Unit
 
-    return Unit(f"subject {subject}", store_path(derivatives, dataset.name, subject, hemispheres), shared_rdms,
-                options={"subject": subject, "hemispheres": hemispheres, "rois": [parcel.roi for parcel in parcels],
-                         "metric": "correlation", "clip": CLIP},
+    name = f"subject {subject}" if session is None else f"subject {subject}, session {session}"
+    more = {} if session is None else {"session": session}
+    return Unit(name, store_path(derivatives, dataset.name, subject, hemispheres, recipe, session), subject_rdms,
+                options={"subject": subject, "hemispheres": hemispheres, "rois": [parcel.roi for parcel in parcels], **recipe.options, **more,
+                         **({} if dtype == "float32" else {"dtype": dtype})},
                 places={"dataset": dataset, "device": device}, inputs=tuple(dataset.response_files(subject)))
 
 
-def shared_rdms(*, subject, hemispheres, rois, metric, clip, dataset, device="auto"):
-    """A function of a path that writes the RDMs of all existing trials of shared images, in order of presentation.
+def subject_rdms(*, subject, hemispheres, rois, dataset, session=None, dtype="float32", device="auto", **recipe):
+    """A function of a path that writes the RDMs of all existing trials of shared images (of a session), in order of presentation.
+
+    Parameters
+    ----------
+    subject, hemispheres, rois, dataset, session, dtype, device
+        As of `store_unit`.
+    **recipe
+        Fields of a Recipe.
 
     Raises
     ------
     ValueError
-        The subject has fewer than 4 such trials.
+        The subject has fewer than 4 such stimuli.
     """
     from convergence.storage.rdm_store import write_rdms
 
-    trials = shared_trials(dataset.trials, subject)
-    if len(trials) < 4:
-        planned = int(dataset.trials.loc[dataset.trials["subject"] == subject, "shared"].sum())
-        raise ValueError(f"subject {subject} has {len(trials)} existing trials of shared images ({planned} were planned), "
-                         "at least 4 are needed; get its sessions, or choose other subjects with --subjects")
+    recipe = Recipe(**recipe)
+    trials = shared_trials(dataset.trials, subject) if session is None else session_trials(dataset.trials, subject, session)
+    stimuli = recipe.stimuli(trials)
+    if len(stimuli) < 4:
+        raise ValueError(_too_few(dataset, subject, session, trials, recipe, len(stimuli)))
     parcels = [parcel for parcel in dataset.parcels(hemispheres) if parcel.roi in set(rois)]
     repetitions = repetition_codes(dataset.trials)
-    attributes = {"dataset": dataset.name, "subject": subject, "hemispheres": hemispheres, "metric": metric, "clip": clip,
+    attributes = {"dataset": dataset.name, "subject": subject, "hemispheres": hemispheres, **recipe.options,
+                  "stimuli": "images" if recipe.by_image else "trials",
                   "first_repetition": repetitions.start, "n_repetitions": len(repetitions)}
-    rdms = parcel_rdms(dataset, subject, parcels, trials["subject_index"].to_numpy(), metric=metric, clip=clip, device=device)
-    rows = _Sized(len(parcels), ((parcel.roi, *rest) for parcel, *rest in rdms))
-    stimuli = trials.rename(columns={"subject_index": "row"})
-    return lambda path: write_rdms(path, parcels=rows, trials=stimuli, attributes=attributes)
+    found = ((parcel.roi, *recipe.condensed(dataset, subject, parcel, trials, device=device)) for parcel in parcels)
+    return lambda path: write_rdms(path, parcels=_Sized(len(parcels), found), trials=stimuli.rename(columns={"subject_index": "row"}),
+                                   attributes=attributes, dtype=dtype)
 
 
-def _unusable(responses, column):
-    """Why a matrix has no correlation RDM, in words, or ''."""
+def _too_few(dataset, subject, session, trials, recipe, n_stimuli):
+    if session is not None:
+        return f"subject {subject}, session {session} has {n_stimuli} stimuli for an RDM, at least 4 are needed"
+    if recipe.by_image and len(trials) >= 4:
+        return (f"subject {subject} has {n_stimuli} shared images that were shown often enough, at least 4 are needed; get its sessions, or choose other "
+                "subjects with --subjects")
+    planned = int(dataset.trials.loc[dataset.trials["subject"] == subject, "shared"].sum())
+    return (f"subject {subject} has {len(trials)} existing trials of shared images ({planned} were planned), "
+            "at least 4 are needed; get its sessions, or choose other subjects with --subjects")
+
+
+def unusable(responses, column, *, constant=True):
+    """Why a matrix has no RDM, in words, or ''; constant: trials with one value have none, as their correlation is undefined."""
     n, p = responses.shape
     if p < 2:
         return f"no {column}s" if p == 0 else f"one {column}: a pattern needs at least two"
@@ -192,8 +216,8 @@ def _unusable(responses, column):
     broken = ~(np.isfinite(low) & np.isfinite(high))
     if broken.any():
         return f"NaN or infinity in {broken.sum()} of {n} trials"
-    constant = low == high
-    return f"{constant.sum()} of {n} trials have one value in all {column}s" if constant.any() else ""
+    flat = low == high
+    return f"{flat.sum()} of {n} trials have one value in all {column}s" if constant and flat.any() else ""
 
 
 class _Sized:

@@ -6,7 +6,7 @@
 
 r(parcel, layer) is the Pearson correlation of two RDMs over all trials of a session (arXiv 2507.13941): of the parcel's
 responses to the trials, and of the layer's activations to their images (an image shown twice is there twice). Layers count
-from 0.
+from 0; in the published tables of THINGS and BOLD5000 from 1 (reference=True). Over all trials of shared images: shared_model.py.
 
 A unit reads the session's rows of the ROI matrices once and meets all networks. Each network has a file of its own beside the
 unit's part, so that a network that is added later is the only one computed. Memory: (n_rois + n_layers of one network) x n_pairs
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from convergence.alignment import other_datasets
 from convergence.alignment.parts import parts_folder
 from convergence.alignment.rdms import CLIP, described_layer_rdms, parcel_rdms, prepare
 from convergence.alignment.trials import session_trials
@@ -26,10 +27,15 @@ from convergence.storage.outputs import Record, save, state
 from convergence.storage.tables import conform, file_of, read_table
 
 _TABLES = {False: "rsa_subject_model_alignment", True: "rsa_subject_model_alignment_untrained"}
+_OTHER = "rsa_other_subject_model_alignment"
 
 
 def table_path(derivatives, dataset, *, hemispheres="joined", untrained=False):
     """Where the table of all subjects, sessions and networks is."""
+    if other_datasets.folder_of(dataset) in other_datasets.FAMILIES:
+        return Path(derivatives) / file_of(_OTHER, family=other_datasets.folder_of(dataset), dataset=dataset,
+                                           hemispheres=hemispheres,
+                                           more="_untrained" * untrained)
     return Path(derivatives) / file_of(_TABLES[untrained], dataset=dataset, hemispheres=hemispheres)
 
 
@@ -80,7 +86,8 @@ def check_images(files, dataset, images):
                          "or leave it out with --models")
 
 
-def session_unit(dataset, subject, session, files, table, *, hemispheres="joined", rois=None, device="auto", overwrite=False):
+def session_unit(dataset, subject, session, files, table, *, hemispheres="joined", rois=None, device="auto", overwrite=False,
+                 reference=False):
     """The unit of work of a subject's session.
 
     Parameters
@@ -97,6 +104,8 @@ def session_unit(dataset, subject, session, files, table, *, hemispheres="joined
     device : str
     overwrite : bool
         Redo the networks that are done.
+    reference : bool
+        Layers of THINGS and BOLD5000 count from 1, as published.
     """
     from convergence.tasks import Unit
 
@@ -104,14 +113,14 @@ def session_unit(dataset, subject, session, files, table, *, hemispheres="joined
     responses = tuple(dataset.response_files(subject))
     return Unit(f"subject {subject}, session {session}", part, session_similarity,
                 options={"subject": subject, "session": session, "hemispheres": hemispheres, "rois": rois, "clip": CLIP,
-                         "models": list(files)},
+                         "models": list(files), **({"reference": True} if reference else {})},
                 places={"dataset": dataset, "files": files, "responses": responses, "folder": part.with_suffix(""),
                         "device": device, "overwrite": overwrite},
                 inputs=(*responses, *files.values()))
 
 
 def session_similarity(*, subject, session, hemispheres, rois, clip, models, dataset, files, responses, folder, device="auto",
-                       overwrite=False):
+                       overwrite=False, reference=False):
     """Table of one session, all networks: columns of rsa_subject_model_alignment.
 
     Arguments are those of `session_unit`; each network's rows are also saved below `folder`, and `responses` (the files that the
@@ -135,10 +144,14 @@ def session_similarity(*, subject, session, hemispheres, rois, clip, models, dat
             brain = brain or prepared_parcels(dataset, subject, _parcels(dataset, hemispheres, rois), trials, clip, device)
             with open_features(files[model], dataset.name) as file:
                 found = model_similarity(*brain, file, trials["image"].to_numpy(), clip=clip, device=device)
-            known = {"session": session, "subject": subject, "model": model, "join_hemispheres": hemispheres == "joined"}
+            known = {"session": session, "subject": subject, "model": model, "join_hemispheres": hemispheres == "joined",
+                     "n_pairs": len(trials) * (len(trials) - 1) // 2}
             save(conform(found.assign(**known), _TABLES[False]), path, record)
         tables.append(read_table(path).astype({"model": str}))
-    return conform(pandas.concat(tables), _TABLES[False])
+    table = pandas.concat(tables)
+    if not other_datasets.session_wise(dataset):
+        return conform(table, _TABLES[False])
+    return conform(table.assign(dataset=dataset.name, layer=table["layer"].astype(int) + reference), _OTHER)
 
 
 def model_similarity(rois, units, reasons, feature_file, images, *, clip=CLIP, device="auto"):
@@ -170,15 +183,15 @@ def model_similarity(rois, units, reasons, feature_file, images, *, clip=CLIP, d
                              "similarity": similarity.ravel(), "reason": both})
 
 
-def prepared_parcels(dataset, subject, parcels, trials, clip, device):
-    """RDMs of parcels over some trials, ready for `model_similarity`: parcel numbers, (n_rois, n_pairs) tensor, reasons."""
+def prepared_parcels(dataset, subject, parcels, trials, clip, device, kept=None):
+    """RDMs of parcels over some trials (pairs that are kept), ready for `model_similarity`: parcel numbers, (n_rois, n_pairs) tensor, reasons."""
     n, rows = len(trials), trials["subject_index"].to_numpy()
     rdms, reasons = np.full((len(parcels), n * (n - 1) // 2), np.nan, np.float32), []
     for k, (_, _, condensed, reason) in enumerate(parcel_rdms(dataset, subject, parcels, rows, clip=clip, device=device)):
         reasons.append(reason)
         if condensed is not None:
             rdms[k] = condensed
-    return [parcel.roi for parcel in parcels], *prepare(rdms, reasons, device)
+    return [parcel.roi for parcel in parcels], *prepare(rdms, reasons, device, kept=kept)
 
 
 def _parcels(dataset, hemispheres, rois):

@@ -12,7 +12,7 @@ clock (drift, novelty, fatigue). With shift 1 or 2 a trial meets another present
 alone no longer aligns.
 """
 
-TRIALS_OF_AN_RDM = ["subject_index", "image", "repetition", "session"]
+TRIALS_OF_AN_RDM = ["subject_index", "image", "repetition", "session"]          # and run, where the dataset tells runs
 
 
 def shared_trials(trials, subject):
@@ -27,7 +27,7 @@ def shared_trials(trials, subject):
     Returns
     -------
     DataFrame
-        subject_index, image, repetition, session; empty where nothing shared exists.
+        subject_index, image, repetition, session, and run where it is known; empty where nothing shared exists.
     """
     own = _of(trials, subject)
     return _in_order(own[own["shared"].astype(bool) & own["exists"].astype(bool)])
@@ -76,7 +76,8 @@ def common_trials(trials, i, j, shift, *, repetitions=None):
     Returns
     -------
     DataFrame
-        image, repetition_i, repetition_j, subject_index_i, subject_index_j, in i's order of presentation.
+        image, repetition_i, repetition_j, subject_index_i, subject_index_j, session_i, session_j, in i's order of presentation;
+        also run_i, run_j where runs are known.
 
     Raises
     ------
@@ -91,7 +92,9 @@ def common_trials(trials, i, j, shift, *, repetitions=None):
         _refuse_repeated(subject, table)
     theirs = theirs.assign(meets=codes[0] + (theirs["repetition"] - codes[0] + shift) % len(codes))
     pairs = mine.merge(theirs, left_on=["image", "repetition"], right_on=["image", "meets"], suffixes=("_i", "_j"))
-    columns = ["image", "repetition_i", "repetition_j", "subject_index_i", "subject_index_j"]
+    columns = ["image",
+               *(f"{name}_{side}" for name in ("repetition", "subject_index", "session", "run") for side in "ij"
+                 if f"{name}_{side}" in pairs)]
     return pairs.sort_values("subject_index_i", ignore_index=True)[columns]
 
 
@@ -103,7 +106,8 @@ def _of(trials, subject):
 
 
 def _in_order(trials):
-    return trials.sort_values("subject_index", ignore_index=True)[TRIALS_OF_AN_RDM]
+    columns = TRIALS_OF_AN_RDM + (["run"] if "run" in trials else [])
+    return trials.sort_values("subject_index", ignore_index=True)[columns]
 
 
 def _refuse_repeated(subject, table):

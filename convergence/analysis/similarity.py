@@ -6,6 +6,7 @@
 
     units = unit(stack)                         # what concerns one stack, done once: centred, scaled to length 1 ...
     rsa_of_units(units, other_units)            # ... and then every comparison is one matrix product
+    default_method(a, b)                        # "rho_a" where an RDM has many equal values, such as categories; else "pearson"
 
 All methods are inner products of prepared RDMs: "pearson" centres and scales, "cosine" scales, "spearman" and "rho_a" put ranks
 in place of the values first. Products are summed in float32 within a block of pairs and in float64 over blocks, so that
@@ -13,6 +14,8 @@ millions of pairs cost no accuracy. `rsa` centres block by block and makes no co
 """
 
 import math
+
+import numpy as np
 
 from convergence.analysis import validation
 from convergence.compute.device import is_tensor
@@ -35,7 +38,8 @@ def rsa(a, b, *, method="pearson", paired=False):
         RDMs of the same stimuli in the same order.
     method : {"pearson", "spearman", "rho_a", "cosine"}
         "pearson": correlation of the dissimilarities; asks for a linear relation. The paper's.
-        "spearman": correlation of their ranks, equal values sharing their average rank; asks for a monotonic relation.
+        "spearman": correlation of their ranks, equal values sharing their average rank; asks for a monotonic relation. Values
+        within rounding of 0 are 0 first, so that the distances of equal patterns are tied and not ranked by their noise.
         "rho_a": the mean of Spearman's correlation over all ways to break ties. "spearman" favours models that leave many pairs
         equal, such as categories; this one does not.
         "cosine": like "pearson" without subtracting the mean; for dissimilarities with a meaningful zero.
@@ -104,12 +108,17 @@ def unit(rdms, *, method="pearson"):
     """
     validation.option("unit", "method", method, METHODS)
     (rdms,), _ = validation.rdm_stacks("unit", rdms=rdms)
-    out, x = enter_native(rdms.reshape(-1, rdms.shape[-1]))
+    return unit_values(rdms.reshape(-1, rdms.shape[-1]), method=method).reshape(rdms.shape)
+
+
+def unit_values(values, *, method="pearson"):
+    """`unit` for distances of some pairs only, (n_rdms, n_values), which are known to be finite and not constant."""
+    out, x = enter_native(values)
     values, center = _standard(x, method)
     units = 1 * values if center is None else values - center
     (squares,) = _sums_over_blocks(lambda u: [row_products(u, u)], (units, None))
     units /= as_type(_length(squares, units.shape[1], method), units.dtype)[:, None]
-    return out(units.reshape(rdms.shape))
+    return out(units)
 
 
 def rsa_of_units(a, b, *, paired=False):
@@ -130,6 +139,39 @@ def rsa_of_units(a, b, *, paired=False):
     return out(as_type(r.clip(-1, 1), x.dtype))
 
 
+def default_method(*rdms):
+    """"rho_a" where one of the RDMs has many equal values, else "pearson".
+
+    Parameters
+    ----------
+    *rdms : (n_rdms, n_pairs) or (n_pairs,) arrays or tensors
+        Many: its most frequent value is that of over 1 % of the pairs. In float32 single values meet by chance; the distances of
+        categories, of sets of words, or of a few levels of a rating are equal in large groups.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> default_method(np.random.default_rng(0).random(4950))
+    'pearson'
+    >>> default_method(np.random.default_rng(0).random(4950).round(1))
+    'rho_a'
+    """
+    stacks, _ = validation.rdm_stacks("default_method", **{f"RDMs {k}": stack for k, stack in enumerate(rdms)})
+    for stack in stacks:
+        array = np.asarray(stack.cpu() if is_tensor(stack) else stack)
+        for row in array.reshape(-1, array.shape[-1]):
+            if np.unique(row, return_counts=True)[1].max() > 0.01 * len(row):
+                return "rho_a"
+    return "pearson"
+
+
+def prepared_sums(a, b, controls, *, method="pearson", paired=False):
+    """Sums over pairs, in float64, of the products of three prepared stacks: a b, a a, b b, a c, b c, c c (see analysis/partial.py)."""
+    stacks = [_standard(x, method) for x in (a, b, controls)]
+    return _sums_over_blocks(lambda u, v, c: [_products(u, v, paired), row_products(u, u), row_products(v, v), u @ c.T, v @ c.T, c @ c.T],
+                             *stacks)
+
+
 def centered_ranks(rdms):
     """Ranks of the pairs within each RDM, minus their mean; equal values share the average of their ranks.
 
@@ -142,7 +184,7 @@ def centered_ranks(rdms):
     (n_rdms, n_pairs) float64: multiples of 1/2, exact
     """
     out, x = enter_native(rdms)
-    return out(_ranked(as_type(x, "float64")))
+    return out(_ranked(as_type(_without_rounding(x), "float64")))
 
 
 def _compare(x, y, method, paired):
@@ -157,8 +199,15 @@ def _compare(x, y, method, paired):
 def _standard(x, method):
     """(values, center): the values or their ranks, and what is to be subtracted (None: nothing)."""
     if method in ("spearman", "rho_a"):
-        return _ranked(x), None
+        return _ranked(_without_rounding(x)), None
     return x, x.mean(1)[:, None] if method == "pearson" else None
+
+
+def _without_rounding(x):
+    """A distance of equal patterns is 0 but for rounding, of either sign: it becomes 0, and is tied with the others."""
+    spacing = np.finfo(np.float64 if "float64" in str(x.dtype) else np.float32).eps
+    largest = abs(x).amax(1) if is_tensor(x) else abs(x).max(1)
+    return x * (abs(x) > (8 * spacing * largest)[:, None])
 
 
 def _length(sum_of_squares, n_pairs, method):

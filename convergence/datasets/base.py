@@ -14,7 +14,7 @@ Tables work where responses and images are absent (index-only): each method asks
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 TRIAL_COLUMNS = ("subject", "subject_index", "session", "image", "repetition", "shared", "exists")
@@ -42,11 +42,14 @@ class Dataset(ABC):
         Name of the image number in the dataset's own tables, e.g. "nsd_id".
     repetitions_shift : bool
         Whether repetition k of one subject can meet repetition k - shift of another (images shown equally often to all).
+    atlas_file : Path or None
+        The table that `use_atlas` was given; None: parcels are the dataset's own.
     """
 
     name: str
     image_key: str
     repetitions_shift = False
+    atlas_file = None
 
     def __init__(self, root):
         from convergence.storage.paths import work_folder
@@ -98,6 +101,24 @@ class Dataset(ABC):
     def atlas(self):
         """The table of parcels: roi, name, hemisphere, area, hub, ... (datasets/atlas.py)."""
 
+    def use_atlas(self, file=None):
+        """Take the parcels from another atlas' table from now on, here and on workers; returns the dataset. None changes nothing.
+
+        ROI matrices are asked for by the numbers in its column roi. The table is one of the `response_files` then, so that results
+        are computed again when it changes. FileNotFoundError or ValueError: see `atlas.load_atlas`.
+        """
+        if file is not None:
+            from convergence.datasets.atlas import load_atlas
+            load_atlas(file)                                        # says what is wrong now, not in every unit of work
+            self.atlas_file = Path(file).resolve()
+            self.atlas = partial(load_atlas, self.atlas_file)       # both stand before the reader's own methods
+            self.response_files = partial(_response_files_and_atlas, self)
+        return self
+
+    def atlas_files(self):
+        """The table that `use_atlas` was given; (): the parcels are the reader's own."""
+        return () if self.atlas_file is None else (self.atlas_file,)
+
     def parcels(self, hemispheres="joined"):
         """Units of analysis: each label alone ("separated"), or the two hemispheres' labels of one name together ("joined")."""
         atlas = self.atlas()
@@ -117,3 +138,7 @@ class Dataset(ABC):
     def rdm(self, subject, roi=None, session=None):
         """(n_pairs,) condensed RDM, where RDMs are published instead of responses."""
         raise ValueError(f"dataset {self.name!r} has responses; compute RDMs from responses(subject, roi, rows)")
+
+
+def _response_files_and_atlas(dataset, subject):
+    return (*type(dataset).response_files(dataset, subject), *dataset.atlas_files())

@@ -4,9 +4,13 @@
       - efficientnet_lite0
       - name: vit_base_patch16_224.mae
         revision: 0123456789abcdef              # of its repository on the hub
-        local_path: weights/vit.safetensors     # weights here instead of the hub's (language: the folder); relative to models.yml
+        local_path: weights/vit.safetensors     # weights here instead of the hub's; relative to models.yml
         pretrained: true                        # false: random weights, as with --untrained
         kwargs: {img_size: 448}                 # handed to timm.create_model, torchvision, or the adapter
+    language:
+      - name: google/gemma-2-2b
+        local_path: /data/gemma-2-2b            # the folder with config, tokenizer and weights
+        kwargs: {num_hidden_layers: 4}          # in the place of what the network's configuration says
 """
 
 from dataclasses import dataclass, field, fields, replace

@@ -14,6 +14,7 @@ from pathlib import Path
 from convergence.features.adapters import adapter_file, is_adapter
 from convergence.features.entries import entry_of
 from convergence.features.store import FOLDERS
+from convergence.features.texts import prompt_of, read_texts, refuse, unusable
 from convergence.storage.outputs import fingerprint
 
 # Names in timm of networks whose blocks pass a class token on; the network itself is asked again when it is loaded.
@@ -80,26 +81,60 @@ def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=N
     return _distinct(jobs)
 
 
-def language_jobs(dataset, models, features, *, seeds=None, device="auto", batch_size=32):
-    """Who writes <features>/<dataset>/all/<org>_<model>_pool-avg_prompt-coco.h5 (random weights: as in `vision_jobs`).
+def language_jobs(dataset, models, features, *, pool="avg", dtype="auto", exclude_bos=False, final_norm="keep", captions=None,
+                  prompt=None, seeds=None, device="auto", batch_size="auto", skip_bad=False):
+    """Who writes <features>/<dataset>/all/<org>_<model>_pool-<pool>_prompt-<prompt>.h5 (random weights: as in `vision_jobs`).
 
-    models: "minilm", names of the Hugging Face hub, folders, or entries with name, local_path and pretrained. The other
-    parameters, and what is returned and raised, are those of `vision_jobs`.
+    Parameters
+    ----------
+    dataset : Dataset
+    models : list of str, mapping or Entry
+        "minilm", names of the Hugging Face hub, folders, or entries that say more (entries.py).
+    features : path
+    pool : {"avg", "last", "cls"}
+        Mean over the tokens, the last token, or an encoder's [CLS].
+    dtype : {"auto", "float32", "bfloat16", "float16"}
+        Type of weights, computation and file; auto: bfloat16 on a GPU that computes in it, else float32.
+    exclude_bos, final_norm
+        As in ``language_forward.LanguageForward``.
+    captions : path, optional
+        A table of texts (texts.py) instead of the dataset's captions.
+    prompt : str, optional
+        What the file's name calls the texts; default: "coco" for the dataset's captions, else taken from the table's name.
+    seeds, device, batch_size, skip_bad
+        As in `vision_jobs`; skip_bad leaves images out whose captions cannot be used.
+
+    Returns
+    -------
+    list of dict
+        Keyword arguments of ``tasks.Unit``, one per file.
+
+    Raises
+    ------
+    FileNotFoundError
+        The captions are not there.
+    ValueError
+        Captions are missing or empty (names them); options contradict each other.
     """
-    dataset.captions                            # not there: one clear error instead of one per model
-    captions = _existing(dataset.caption_files(), f"the captions of {dataset.name}")
+    texts = read_texts(dataset, captions)
+    if not skip_bad:
+        refuse(unusable(texts, dataset), len(texts), dataset)
+    sources = (Path(captions),) if captions else _existing(dataset.caption_files(), f"the captions of {dataset.name}")
+    prompt = plain_name(prompt or (prompt_of(captions) if captions else "coco"))
     jobs = []
     for entry in map(entry_of, models):
-        if entry.revision or entry.kwargs:
-            raise ValueError(f"models: {entry.name}: revision and kwargs are for vision networks; a language network of another "
-                             "revision is a folder: give it as local_path")
         name, folder = (entry.name, Path(entry.local_path)) if entry.local_path else language_source(entry.name)
+        said = {key: value for key, value in (("revision", entry.revision), ("kwargs", entry.kwargs), ("skip_bad", skip_bad))
+                if value}
         for seed in _seeds(entry, seeds):
+            output = _path(features, dataset, f"{plain_name(name)}_pool-{pool}_prompt-{prompt}", seed)
+            inputs = (*sources, *([folder] if folder else []))
             jobs.append(dict(
-                name=_name(name, seed), output=_path(features, dataset, f"{plain_name(name)}_pool-avg_prompt-coco", seed),
-                function=extract_language, options={"model": name, "seed": seed},
-                inputs=(*captions, *([folder] if folder else [])),
-                places={"dataset": dataset, "folder": folder, "device": device, "batch_size": batch_size}))
+                name=_name(name, seed), output=output, function=extract_language, inputs=inputs,
+                options={"model": name, "pool": pool, "dtype": dtype, "exclude_bos": exclude_bos, "final_norm": final_norm,
+                         "seed": seed, **said},
+                places={"dataset": dataset, "folder": folder, "captions": captions, "device": device, "batch_size": batch_size,
+                        "work": output.with_name(f".{output.name}.shards"), "inputs": inputs}))
     return _distinct(jobs)
 
 
@@ -109,17 +144,22 @@ def extract_vision(model, pool, dtype, seed, *, dataset, weights, device, batch_
     from convergence.features import vision
 
     network = vision.load_network(model, seed=seed, weights=weights, revision=revision, **(kwargs or {}))
-    known = {"/".join(Path(path).parts[-3:]): fingerprint(path) for path in inputs}
+    known = _known(inputs)
     return lambda path: vision.write(path, dataset, network, pool=pool, dtype=dtype, device=device, batch_size=batch_size,
                                      workers=workers, work=work, inputs=known, skip_bad=skip_bad)
 
 
-def extract_language(model, seed, *, dataset, folder, device, batch_size):
+def extract_language(model, pool, dtype, exclude_bos, final_norm, seed, *, dataset, folder, captions, device, batch_size, work,
+                     inputs, revision=None, kwargs=None, skip_bad=False):
     """One job of `language_jobs`: returns the function that writes the file at a path."""
     from convergence.features import language
 
-    network = language.load_network(model, seed=seed, folder=folder)
-    return lambda path: language.write(path, dataset, network, device=device, batch_size=batch_size)
+    network = language.load_network(model, seed=seed, folder=folder, dtype=language.precision(dtype, device), revision=revision,
+                                    **(kwargs or {}))
+    known = {**_known(inputs), "exclude_bos": exclude_bos, "final_norm": final_norm}
+    return lambda path: language.write(path, dataset, network, captions=captions, pool=pool, exclude_bos=exclude_bos,
+                                       final_norm=final_norm, storage=dtype, device=device, batch_size=batch_size, work=work,
+                                       inputs=known, skip_bad=skip_bad)
 
 
 def pool_of(model):
@@ -152,6 +192,11 @@ def plain_name(model):
         place, _, function = model.rpartition(":")
         model = f"{Path(place).stem if place.endswith('.py') else place}_{function}"
     return re.sub(r"[/:\\\s]+", "_", model)
+
+
+def _known(inputs):
+    """{end of the path: fingerprint} of input files: shards of other inputs are not used."""
+    return {"/".join(Path(path).parts[-3:]): fingerprint(path) for path in inputs}
 
 
 def _seeds(entry, seeds):

@@ -46,16 +46,7 @@ class Forward:
             A layer is neither a map nor a sequence of tokens, it was not called, there is no class token, or memory does not
             suffice.
         """
-        try:
-            return self._layers(stack)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            self._size.halve(len(stack), error)
-        if self._where.type == "cuda":                          # after the except block, which holds the failed batch
-            torch.cuda.empty_cache()
-        parts = [self(part) for part in stack.split(max(1, len(stack) // 2))]
-        return [np.concatenate(layer) for layer in zip(*parts)]
+        return fitting(self._layers, stack, self._size, self._where)
 
     def _layers(self, stack):
         names = self._network.layer_names
@@ -68,6 +59,24 @@ class Forward:
             raise ValueError(f"model {self._network.name!r}: the layers {', '.join(silent)} gave no output: the network does "
                              "not call them; choose another network, or other layers")
         return [recorded[layer].cpu().numpy() for layer in names]
+
+
+def fitting(compute, inputs, size, where):
+    """What compute(inputs) gives, a list of arrays with a row per input; when memory runs out, of halves of them, side by side.
+
+    inputs: tensor or list; size: BatchSize, which is told; where: torch.device.
+    """
+    try:
+        return compute(inputs)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        size.halve(len(inputs), error)
+    if where.type == "cuda":                                    # after the except block, which holds the failed batch
+        torch.cuda.empty_cache()
+    half = max(1, len(inputs) // 2)
+    parts = [fitting(compute, inputs[k:k + half], size, where) for k in range(0, len(inputs), half)]
+    return [np.concatenate(arrays) for arrays in zip(*parts)]
 
 
 def out_of_memory(error):

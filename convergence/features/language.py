@@ -1,13 +1,12 @@
-"""Activations of language networks, layer by layer, for the captions of a dataset.
+"""Activations of language networks, layer by layer, for one text of every image of a dataset.
 
     network = load_network("minilm")                # or a name of the Hugging Face hub, or a folder; seed=0: random weights
     write(path, dataset, network)                   # the feature file (store.py)
 
-What a layer is: every hidden state of transformers, `embeddings` first, then each block; where the network has a final norm, the
-last hidden state comes after it. What stands for a caption: the mean over its tokens, those that the tokenizer adds included, in
-float32. Captions are padded on the right whatever the tokenizer prefers: then real tokens keep their positions and never look
-at padding, in causal networks and in encoders. Nothing is cut off. Captions of similar length go together, within a window of 16
-batches, so that memory stays bounded.
+What a layer is: every hidden state of transformers, `embeddings` first, then each block. Where the network has a final norm, its
+last hidden state comes after it (`block.5.final_norm`); with final_norm="drop" before it (`block.5`). What stands for a text:
+language_forward.py. Nothing is cut off. Texts of similar length go together, within the 256 of a shard, so that memory stays
+bounded.
 """
 
 import json
@@ -20,26 +19,45 @@ from tqdm import tqdm
 
 from convergence.compute.device import resolve
 from convergence.features.extraction import language_source
+from convergence.features.hub import cannot_load, hub_revision
+from convergence.features.language_forward import LanguageForward
+from convergence.features.pictures import BatchSize
+from convergence.features.shards import rows_left
 from convergence.features.store import write_features
+from convergence.features.texts import read_texts, refuse, unusable
 
-_WINDOW = 16                        # batches whose captions are sorted by length together
+PRECISIONS = ("float32", "bfloat16", "float16")
+SCALARS = ["loss", "bits_per_byte"]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network that is ready to run, with its tokenizer."""
+    """A network that is ready to run, in evaluation mode, with its tokenizer."""
     name: str
     family: str
-    module: torch.nn.Module         # without the head: gives hidden states
+    module: torch.nn.Module         # causal: with its head
     tokenizer: object
-    layer_names: list
-    num_parameters: int             # with the head
+    causal: bool                    # it predicts the next token
+    bos: int | None                 # the token that the tokenizer puts before a text to begin it
+    has_cls: bool                   # the tokenizer puts [CLS] before a text
+    n_blocks: int
+    final_norm: str | None          # name of the module whose output is the last hidden state, if it is no part of a block
+    dtype: str                      # of weights and computation
     revision: str
     seed: int | None                # of random weights; None: trained
 
+    @property
+    def num_parameters(self):
+        return sum(p.numel() for p in self.module.parameters())
 
-def load_network(name, *, seed=None, folder=None):
-    """Load a causal or encoder network of transformers, in float32.
+    def layer_names(self, final_norm="keep"):
+        """Names of the hidden states."""
+        names = ["embeddings", *(f"block.{k}" for k in range(self.n_blocks))]
+        return [*names[:-1], f"{names[-1]}.final_norm"] if self.final_norm and final_norm == "keep" else names
+
+
+def load_network(name, *, seed=None, folder=None, dtype="float32", revision=None, **config):
+    """Load a causal or encoder network of transformers.
 
     Parameters
     ----------
@@ -49,6 +67,12 @@ def load_network(name, *, seed=None, folder=None):
         Random weights of this seed; default: trained weights.
     folder : path, optional
         Where it lies, if `name` is only what it is called.
+    dtype : {"float32", "bfloat16", "float16"}
+        Of the weights and the computation. Random weights are drawn in float32 and rounded.
+    revision : str, optional
+        Commit, branch or tag on the hub.
+    **config
+        Takes the place of what the network's configuration says, e.g. num_hidden_layers=4.
 
     Raises
     ------
@@ -57,25 +81,39 @@ def load_network(name, *, seed=None, folder=None):
     """
     if folder is None:
         name, folder = language_source(name)
-    source = str(folder or name)
+    source = {"pretrained_model_name_or_path": str(folder or name), **({"revision": revision} if revision else {})}
     try:
-        config = transformers.AutoConfig.from_pretrained(source)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-        if config.is_encoder_decoder:
+        known, unused = transformers.AutoConfig.from_pretrained(**source, **config, return_unused_kwargs=True)
+        if unused:
+            raise ValueError(f"kwargs: its configuration does not know {', '.join(unused)}")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(**source)
+        if known.is_encoder_decoder:
             raise ValueError("it is an encoder-decoder; expected a causal network or an encoder")
-        whole = _trained(source, config) if seed is None else _untrained(config, seed)
+        weights = getattr(torch, dtype)
+        module = _trained(source, known, weights) if seed is None else _untrained(known, seed, weights)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise ValueError(_cannot_load(name, folder, error)) from error
-    whole = whole.float().eval()
-    module = whole.base_model
+        raise ValueError(cannot_load(name, folder, error)) from error
     module.config.use_cache = False
-    layer_names = ["embeddings", *(f"block.{k}" for k in range(config.num_hidden_layers))]
-    num_parameters, revision = sum(p.numel() for p in whole.parameters()), _revision(name, seed, folder, config)
-    return Network(name, config.model_type, module, tokenizer, layer_names, num_parameters, revision, seed)
+    n_blocks, final_norm = _anatomy(module.eval())
+    first = next(iter(tokenizer("a")["input_ids"]), None)
+    return Network(name, known.model_type, module, tokenizer, _is_causal(known),
+                   first if first == tokenizer.bos_token_id else None, first is not None and first == tokenizer.cls_token_id,
+                   n_blocks, final_norm, dtype, _revision(name, seed, folder, revision), seed)
 
 
-def write(path, dataset, network, *, device="auto", batch_size=32):
-    """Write the feature file of a network for the captions of a dataset, a row per image.
+def precision(dtype, device):
+    """The type to compute in: "auto" is bfloat16 on a GPU that computes in it (as published), elsewhere float32."""
+    if dtype not in ("auto", *PRECISIONS):
+        raise ValueError(f"dtype: {dtype!r} is not one of 'auto', {', '.join(map(repr, PRECISIONS))}")
+    if dtype != "auto":
+        return dtype
+    where = resolve(device)
+    return "bfloat16" if where.type == "cuda" and torch.cuda.get_device_capability(where) >= (8, 0) else "float32"
+
+
+def write(path, dataset, network, *, captions=None, pool="avg", exclude_bos=False, final_norm="keep", storage="auto",
+          device="auto", batch_size="auto", work=None, inputs=None, skip_bad=False):
+    """Write the feature file of a network for one text per image of a dataset.
 
     Parameters
     ----------
@@ -83,111 +121,139 @@ def write(path, dataset, network, *, device="auto", batch_size=32):
         Usually the temporary path of ``outputs.replacing``.
     dataset : Dataset
     network : Network
+    captions : path, optional
+        A table of texts (texts.py) instead of the dataset's captions.
+    pool, exclude_bos, final_norm
+        As in `LanguageForward`.
+    storage, work, inputs, skip_bad
+        As in ``store.write_features``; skip_bad leaves images out whose captions cannot be used.
     device : str
-    batch_size : int
-        Captions at a time.
+    batch_size : int or "auto"
+        Texts at a time; auto: 32, fewer when memory runs out.
 
     Raises
     ------
     ValueError
-        An image has no caption, a caption has no tokens or more than the network takes, or an activation is not finite.
+        Captions are missing, empty or longer than the network takes (names them); an activation is not finite.
     """
-    ids = dataset.images.index.to_numpy()
-    captions = dataset.captions.reindex(ids)
-    absent = captions.index[captions.isna()].tolist()
-    if absent:
-        shown = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
-        raise ValueError(f"{len(absent)} of {len(ids)} images of {dataset.name!r} have no caption: {dataset.image_key} {shown}; "
-                         "every image needs one, prepare the captions again")
-    transform = {"tokenizer": type(network.tokenizer).__name__, "padding": "right", "special_tokens": True, "truncation": False}
-    with tqdm(total=len(ids), desc=network.name, unit="caption", leave=False) as progress:
-        pooled = activations(network, captions, device=device, batch_size=batch_size, progress=progress)
-        write_features(path, ids, pooled, layer_names=network.layer_names, attributes={
+    texts = read_texts(dataset, captions)
+    size = BatchSize(batch_size, "captions")
+    faults = unusable(texts, dataset)
+    faults |= _too_long(network, texts.drop(list(faults)), dataset, exclude_bos)
+    if not skip_bad:
+        refuse(faults, len(texts), dataset)
+    forward = LanguageForward(network, pool=pool, size=size, device=device, exclude_bos=exclude_bos, final_norm=final_norm)
+    transform = {"tokenizer": type(network.tokenizer).__name__, "padding": "right", "special_tokens": True, "truncation": False,
+                 "captions": texts.attrs["source"], "exclude_bos": exclude_bos, "adds_bos": network.bos is not None}
+    with tqdm(total=len(texts), desc=network.name, unit="caption", leave=False) as progress:
+        def batches(start, stop):
+            progress.n = start                                  # what a stopped run left is not done again
+            while start < stop:
+                window = texts.iloc[start:start + min(rows_left(start), stop - start)]
+                bad = {image: faults[image] for image in window.index if image in faults}
+                good = window.drop(list(bad))
+                yield activations(forward, network, good.tolist(), size) if len(good) else None, bad
+                start += len(window)
+                progress.update(len(window))
+
+        write_features(path, texts.index, batches, layer_names=network.layer_names(final_norm), storage=storage, work=work,
+                       inputs=inputs, skip_bad=skip_bad, scalars=SCALARS if network.causal else [], attributes={
             "dataset": dataset.name, "id_name": dataset.image_key, "model": network.name, "modality": "language",
-            "family": network.family, "revision": network.revision, "transform": json.dumps(transform), "pool": "avg",
-            "dtype": "float32", "seed": -1 if network.seed is None else network.seed, "untrained": network.seed is not None,
+            "family": network.family, "revision": network.revision, "transform": json.dumps(transform), "pool": pool,
+            "dtype": network.dtype, "seed": -1 if network.seed is None else network.seed, "untrained": network.seed is not None,
             "num_parameters": network.num_parameters})
 
 
-def activations(network, captions, *, device="auto", batch_size=32, progress=None):
-    """Yield, for successive windows of captions, a list with one (n_window, dim) float32 array per hidden state.
+def activations(forward, network, texts, size):
+    """A list with one (n_texts, dim) float32 array per layer, in the order of `texts`; causal networks: then (n_texts, 1) loss
+    and bits per byte.
 
-    captions: Series of str; rows keep its order, its index names a caption in messages.
+    The longest texts come first: if memory does not suffice for them, it is known at once.
     """
-    where = resolve(device)
-    module = network.module.to(where)
-    for start in range(0, len(captions), _WINDOW * batch_size):
-        window = captions.iloc[start:start + _WINDOW * batch_size]
-        tokens = _tokens(network, window)
-        by_length = np.argsort([len(caption) for caption in tokens], kind="stable")
-        rows = [None] * len(window)
-        for k in range(0, len(window), batch_size):
-            members = by_length[k:k + batch_size]
-            for member, layers in zip(members, _pooled_states(module, [tokens[m] for m in members], where)):
-                rows[member] = layers
-            if progress is not None:
-                progress.update(len(members))
-        yield [np.stack(layer) for layer in zip(*rows)]
+    tokens, rows, done = network.tokenizer(texts)["input_ids"], None, 0
+    by_length = np.argsort([-len(text) for text in tokens], kind="stable")
+    while done < len(texts):
+        members = by_length[done:done + size.n]
+        found = forward([tokens[member] for member in members])
+        if rows is None:
+            rows = [np.empty((len(texts), array.shape[1]), np.float32) for array in found]
+        for array, values in zip(rows, found):
+            array[members] = values
+        done += len(members)
+    if network.causal:
+        nats, predicted = rows.pop(), np.array([[len(text) - 1] for text in tokens])
+        n_bytes = np.array([[len(text.encode())] for text in texts])
+        alone = np.where(predicted > 0, 1, np.nan)                  # of a single token nothing is predicted
+        rows += [alone * nats / np.maximum(predicted, 1), alone * nats / np.log(2) / n_bytes]
+    return rows
 
 
-def _pooled_states(module, tokens, where):
-    """(n_captions, n_layers, dim) float32: hidden states of token lists, averaged over the tokens of each."""
-    ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(caption) for caption in tokens], batch_first=True).to(where)
-    lengths = torch.tensor([len(caption) for caption in tokens], device=where)
-    mask = torch.arange(ids.shape[1], device=where) < lengths[:, None]
-    with torch.inference_mode():
-        states = module(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
-        pooled = [state.float().masked_fill(~mask[..., None], 0).sum(1) / lengths[:, None] for state in states]
-    return torch.stack(pooled, dim=1).cpu().numpy()
-
-
-def _tokens(network, captions):
-    """Token numbers of every caption, special tokens included."""
-    tokens = network.tokenizer(captions.tolist())["input_ids"]
+def _too_long(network, texts, dataset, exclude_bos):
+    """{image: why} of the texts that the network cannot take whole; 1,024 are looked at together."""
     longest = min(network.tokenizer.model_max_length, getattr(network.module.config, "max_position_embeddings", None) or np.inf)
-    for image, caption in zip(captions.index, tokens):
-        if not 0 < len(caption) <= longest:
-            raise ValueError(f"the caption of image {image} has {len(caption)} tokens, {network.name} takes 1 to {longest}; "
-                             "mend that caption")
-    return tokens
+    fewest, why = 1 + (exclude_bos and network.bos is not None), {}
+    for start in range(0, len(texts), 1024):
+        window = texts.iloc[start:start + 1024]
+        for image, tokens in zip(window.index, network.tokenizer(window.tolist())["input_ids"]):
+            if not fewest <= len(tokens) <= longest:
+                why[image] = (f"the caption of {dataset.image_key} {image} has {len(tokens)} tokens, {network.name} takes "
+                              f"{fewest} to {longest}")
+    return why
 
 
-def _trained(source, config):
-    whole, loading = _class(config).from_pretrained(source, config=config, output_loading_info=True)
+def _anatomy(module):
+    """(number of blocks, name of the final norm or None), found by running two tokens.
+
+    The final norm is the first module whose output is the last hidden state and that neither is in a block nor holds them. Where
+    blocks end in a norm of their own (BERT), there is none.
+    """
+    lists = [name for name, part in module.named_modules() if isinstance(part, torch.nn.ModuleList)]
+    outside = [name for name, _ in module.named_modules()
+               if name and not any(f"{name}.".startswith(f"{one}.") or f"{one}.".startswith(f"{name}.") for one in lists)]
+    called, handles = [], []
+    for name in outside:
+        handles.append(module.get_submodule(name).register_forward_hook(
+            lambda part, inputs, output, name=name: called.append((name, output))))
+    try:
+        with torch.inference_mode():
+            tokens = torch.zeros(1, 2, dtype=torch.long)
+            states = module(input_ids=tokens, attention_mask=torch.ones_like(tokens), output_hidden_states=True).hidden_states
+    finally:
+        for handle in handles:
+            handle.remove()
+    last = states[-1].data_ptr()
+    norms = [name for name, output in called if isinstance(output, torch.Tensor) and output.data_ptr() == last]
+    return len(states) - 1, norms[0] if norms else None
+
+
+def _trained(source, config, dtype):
+    module, loading = _class(config).from_pretrained(**source, config=config, dtype=dtype, output_loading_info=True)
     lacking = sorted(key for key in loading["missing_keys"] if "pooler" not in key)     # a pooler acts on the last hidden state
     if lacking:
         raise ValueError(f"its weights lack {len(lacking)} tensors, which would be random: {', '.join(lacking[:3])}")
-    return whole
+    return module
 
 
-def _untrained(config, seed):
+def _untrained(config, seed, dtype):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _class(config).from_config(config)
+        return _class(config).from_config(config, dtype=torch.float32).to(dtype)
+
+
+def _is_causal(config):
+    return any(name.endswith("ForCausalLM") or name.endswith("LMHeadModel") for name in config.architectures or [])
 
 
 def _class(config):
-    """Causal networks are loaded with their head, whose parameters count; the hidden states are those of the body."""
-    causal = any(name.endswith("ForCausalLM") for name in config.architectures or [])
-    return transformers.AutoModelForCausalLM if causal else transformers.AutoModel
+    """Causal networks are loaded with their head, whose parameters count and which gives the loss."""
+    return transformers.AutoModelForCausalLM if _is_causal(config) else transformers.AutoModel
 
 
-def _revision(name, seed, folder, config):
+def _revision(name, seed, folder, revision):
     """Which weights: random, the hub's commit, or names and sizes of the weight files in a folder."""
     if seed is not None:
         return "random"
     if folder is None:
-        return f"{name}@{config._commit_hash}"
+        return hub_revision(f"{name}@{revision}" if revision else name)
     files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin"))
     return ", ".join(f"{path.name} ({path.stat().st_size} bytes)" for path in files)
-
-
-def _cannot_load(name, folder, error):
-    reason = " ".join(str(error).split())[:300]
-    if folder is not None:
-        return (f"model {name!r}: {folder} cannot be loaded: {reason}; expected a folder that save_pretrained of a model "
-                "and of its tokenizer wrote")
-    if "gated" in reason:
-        return f"model {name!r} is gated: accept its terms on huggingface.co/{name}, then log in with `hf auth login` ({reason})"
-    return (f"unknown model {name!r}, or no connection to the Hugging Face hub: check the name (<organisation>/<model>), "
-            f"connect to the internet, or give a folder that holds it ({reason})")

@@ -17,7 +17,9 @@ START = 32
 
 
 class BatchSize:
-    """How many pictures go through a network at a time: a number, or "auto": 32, and fewer when memory runs out.
+    """How many inputs go through a network at a time: a number, or "auto": 32, and fewer when memory runs out.
+
+    given: 1, 2, ... or "auto"; what: "pictures", "captions", as messages call them.
 
     Attributes
     ----------
@@ -25,18 +27,18 @@ class BatchSize:
     auto : bool
     """
 
-    def __init__(self, given="auto"):
-        self.auto = given == "auto"
+    def __init__(self, given="auto", what="pictures"):
+        self.auto, self._what = given == "auto", what
         if not self.auto and not (str(given).isdigit() and int(given) > 0):
             raise ValueError(f"batch size: {given!r} is neither 'auto' nor a whole number above 0")
         self.n = START if self.auto else int(given)
 
     def halve(self, tried, error):
-        """After `tried` pictures were too many; a ValueError where fewer are not possible or not wanted."""
+        """After `tried` inputs were too many; a ValueError where fewer are not possible or not wanted."""
         if not self.auto or tried == 1:
             reason = " ".join(str(error).split())[:150]
             hint = "use --batch-size auto, or fewer" if tried > 1 else "use a smaller network, --dtype bfloat16, or another device"
-            raise ValueError(f"out of memory with {tried} pictures at a time ({reason}); {hint}") from error
+            raise ValueError(f"out of memory with {tried} {self._what} at a time ({reason}); {hint}") from error
         self.n = max(1, tried // 2)
 
 
@@ -56,9 +58,9 @@ def stacks(dataset, transform, ids, size, *, row=0, workers=2):
     workers : int
         Threads that read and prepare the next pictures meanwhile.
     """
-    prepared, left = _prepared(dataset, transform, ids, workers, ahead=2 * size.n), len(ids)
+    upcoming, left = prepared(dataset, transform, ids, workers, ahead=2 * size.n), len(ids)
     while left:
-        taken = list(islice(prepared, min(size.n, rows_left(row), left)))
+        taken = list(islice(upcoming, min(size.n, rows_left(row), left)))
         row, left = row + len(taken), left - len(taken)
         faults = {image: reason for image, _, reason in taken if reason}
         tensors = [tensor for _, tensor, reason in taken if not reason]
@@ -81,7 +83,7 @@ def read_rgb(dataset, image):
         raise ValueError(f"the picture of {dataset.image_key} {image} cannot be read: {error}") from error
 
 
-def _prepared(dataset, transform, ids, workers, ahead):
+def prepared(dataset, transform, ids, workers, ahead):
     """Yield (image, tensor, "") or (image, None, why it cannot be read), in order."""
     def prepare(image):
         try:

@@ -9,6 +9,8 @@
         shards.append(layers, faults)                           # the next images; faults: {image: why it has no row}
     shards.into(file, storage="auto", computed="float32")       # the finished HDF5 file
 
+Scalars (e.g. the loss of a text) travel behind the layers as layers of one unit; they may be NaN, and stay in float32.
+
 A shard is memory-mapped while it is written and while it is read, and closed after ROWS images, so that memory is bounded
 whatever the number of images. It counts when its .json is there. Batches that end where shards end (`rows_left`) make a resumed
 run compute the same batches, and so the same bytes, as an uninterrupted one.
@@ -76,10 +78,13 @@ class Shards:
         Whether shards in which images have no row are to be computed again.
     limit : float
         Activations above are refused like infinity: the largest number of the type that they will be stored in.
+    scalars : list of str
+        Names of further numbers of every image: `append` takes a (b, 1) array of each after those of the layers.
     """
 
-    def __init__(self, folder, ids, layer_names, plan, *, retry=True, limit=np.inf):
-        self.folder, self._ids, self._names, self._plan, self._limit = Path(folder), ids, list(layer_names), plan, limit
+    def __init__(self, folder, ids, layer_names, plan, *, retry=True, limit=np.inf, scalars=()):
+        self.folder, self._ids, self._plan, self._limit = Path(folder), ids, plan, limit
+        self._names, self._n_layers = [*layer_names, *scalars], len(layer_names)
         self._start(json.dumps({**plan, "layer_names": self._names, "rows": ROWS,
                                 "ids": hashlib.blake2b(ids.tobytes()).hexdigest()}, sort_keys=True))
         self._row = 0                   # the next image to be appended
@@ -135,10 +140,14 @@ class Shards:
             raise ValueError(f"none of the {len(self._ids)} images has activations; the first: "
                              f"{next(iter(self.faults().values()), '')}")
         dims, ids = shards[0]["dims"], [image for shard in shards for image in shard["ids"]]
-        types = [stored_type(storage, computed, max(shard["largest"][index] for shard in shards)) for index in range(len(dims))]
+        types = [stored_type(storage, computed, max(shard["largest"][index] for shard in shards))
+                 for index in range(self._n_layers)]
+        types += ["float32"] * (len(dims) - self._n_layers)
         file["ids"] = np.array(ids, dtype=np.int64)
-        layers = [file.create_dataset(f"layers/{index:03d}", (len(ids), dim), np.uint16 if stored == "bfloat16" else stored)
-                  for index, (dim, stored) in enumerate(zip(dims, types))]
+        places = [*(f"layers/{index:03d}" for index in range(self._n_layers)),
+                  *(f"scalars/{name}" for name in self._names[self._n_layers:])]
+        layers = [file.create_dataset(place, (len(ids), dim), np.uint16 if stored == "bfloat16" else stored)
+                  for place, dim, stored in zip(places, dims, types, strict=True)]
         row, edges = 0, np.cumsum([0, *dims])
         for shard in shards:
             n, values = len(shard["ids"]), np.load(self._file(shard["start"]), mmap_mode="r")
@@ -180,7 +189,7 @@ class Shards:
             self._map = np.lib.format.open_memmap(self._file(start), "w+", np.float32, shape)
         row, column = len(self._shard["ids"]), 0
         for index, values in enumerate(layers):
-            largest = np.abs(values).max(axis=1, initial=0)
+            largest = np.abs(values).max(axis=1, initial=0) if index < self._n_layers else np.zeros(len(values))
             if not (largest <= self._limit).all() or np.isinf(largest).any():
                 self._refuse(index, kept, largest)
             self._shard["largest"][index] = max(self._shard["largest"][index], float(largest.max()))

@@ -1,8 +1,9 @@
 """The feature file of a network: <features>/<dataset>/all/<stem>.h5 (random weights: all-untrained/).
 
-    layers/000, layers/001, ...  (n_images, dim)     activations: float32, float16, or bfloat16 (its bits, in uint16); dim may differ
+    layers/000, layers/001, ...  (n_images, dim)     activations: float32, float16, or bfloat16 (its bits, uint16); dim may differ
     ids                          (n_images,) int64   which image each row is
     absent, absent_because       (n_absent,)         images without a row, and why; only where there are such
+    scalars/loss, ...            (n_images, 1)       further numbers of every row, float32; only where there are such
     attributes                   ATTRIBUTES and layer_names
 
     # as they are computed; goes on where it was stopped
@@ -36,7 +37,8 @@ FOLDERS = {False: "all", True: "all-untrained"}
 _WRITTEN_BY = "2_model_extraction/1_extract_vision_features.py or 3_extract_language_features.py"
 
 
-def write_features(path, ids, batches, *, layer_names, attributes, storage="auto", work=None, inputs=None, skip_bad=False):
+def write_features(path, ids, batches, *, layer_names, attributes, storage="auto", work=None, inputs=None, skip_bad=False,
+                   scalars=()):
     """Write a feature file, batch after batch.
 
     Parameters
@@ -61,6 +63,9 @@ def write_features(path, ids, batches, *, layer_names, attributes, storage="auto
         What the activations were computed from, e.g. fingerprints of files: shards of other inputs are not used.
     skip_bad : bool
         Whether to write the file although images have no row.
+    scalars : sequence of str
+        Names of further numbers of every image: the batches hold a (b, 1) array of each after those of the layers. They may be
+        NaN.
 
     Raises
     ------
@@ -72,7 +77,8 @@ def write_features(path, ids, batches, *, layer_names, attributes, storage="auto
     _check(path.name, ids, attributes, storage)
     plan = {**attributes, "inputs": inputs or {}}
     limit = np.finfo(np.float16).max if storage == "float16" else np.inf
-    shards = Shards(work or path.with_name(f"{path.name}.shards"), ids, layer_names, plan, retry=not skip_bad, limit=float(limit))
+    shards = Shards(work or path.with_name(f"{path.name}.shards"), ids, layer_names, plan, retry=not skip_bad, limit=float(limit),
+                    scalars=scalars)
     keep = work is not None
     try:
         for start, stop in shards.missing():
@@ -110,9 +116,11 @@ class Features:
         Images without a row, and why: their pictures could not be read and were left out on purpose.
     stored : list of str
         Type of every layer in the file.
+    scalar_names : list of str
+        Further numbers of every row: language networks that predict the next token have "loss" and "bits_per_byte".
     """
 
-    absent = {}
+    absent, scalar_names = {}, []
 
     def layer(self, index, ids=None):
         """Activations of a layer for the images asked for.
@@ -136,6 +144,21 @@ class Features:
         if not 0 <= index < self.n_layers:
             raise ValueError(f"{self.path.name}: layer {index} does not exist; it has {self.n_layers}: 0 ({self.layer_names[0]}) "
                              f"to {self.n_layers - 1} ({self.layer_names[-1]})")
+        return self._asked_for(index, ids)
+
+    def scalar(self, name, ids=None):
+        """(n,) float32: a further number of the images asked for (default: of all); a ValueError where the file has no such.
+
+        "loss": mean negative log-likelihood of a text's next tokens, in nats; "bits_per_byte": its sum in bits, per byte of the
+        text in UTF-8. NaN for a text of one token.
+        """
+        if name not in self.scalar_names:
+            has = ", ".join(self.scalar_names) or ("none: only language networks that predict the next token have loss and "
+                                                   "bits_per_byte")
+            raise ValueError(f"{self.path.name}: scalar {name!r} does not exist; it has {has}")
+        return self._asked_for(name, ids)[:, 0]
+
+    def _asked_for(self, index, ids):
         if ids is None:
             return self._read(index, slice(None))
         needed, place = np.unique(self._rows(ids), return_inverse=True)          # HDF5 reads rows in ascending order, each once
@@ -164,7 +187,8 @@ class Features:
         known, left_out = self.attributes, [image for image in unknown.tolist() if image in self.absent]
         why = f"; left out with --skip-bad: {_few(left_out)} ({self.absent[left_out[0]]})" if left_out else ""
         return (f"{self.path.name}: {len(unknown)} of the images asked for are not in it: {known['id_name']} "
-                f"{_few(unknown)}{why}; it holds {len(self.ids)} images of {known['dataset']}, {self.ids.min()} to {self.ids.max()}; {_mend()}")
+                f"{_few(unknown)}{why}; it holds {len(self.ids)} images of {known['dataset']}, {self.ids.min()} to "
+                f"{self.ids.max()}; {_mend()}")
 
 
 class FeatureFile(Features):
@@ -188,6 +212,7 @@ class FeatureFile(Features):
         self.layer_names = [str(name) for name in self._file.attrs["layer_names"]]
         self.stored = [stored_as(self._file[f"layers/{index:03d}"].dtype) for index in range(self.n_layers)]
         self.ids = self._file["ids"][:]
+        self.scalar_names = sorted(self._file.get("scalars", ()))
         if "absent" in self._file:
             reasons = self._file["absent_because"].asstr()[:]
             self.absent = dict(zip(self._file["absent"][:].tolist(), reasons.tolist()))
@@ -200,7 +225,7 @@ class FeatureFile(Features):
         self._file.close()
 
     def _read(self, index, rows):
-        return decode(self._file[f"layers/{index:03d}"][rows])
+        return decode(self._file[f"scalars/{index}" if isinstance(index, str) else f"layers/{index:03d}"][rows])
 
 
 def open_features(path, dataset=None):
@@ -282,7 +307,8 @@ def _without_row(faults, n, known):
     shown = "; ".join(list(faults.values())[:10])
     more = f"; ... ({len(faults)} in all)" if len(faults) > 10 else ""
     return (f"{len(faults)} of {n} images of the dataset {known['dataset']!r} have no activations: {shown}{more}. The other "
-            f"{n - len(faults)} are extracted: --skip-bad writes their file without computing them again; or mend those images and run again")
+            f"{n - len(faults)} are extracted: --skip-bad writes their file without computing them again; or mend those images "
+            "and run again")
 
 
 def _info(path):

@@ -26,6 +26,7 @@ from convergence.features.adapters import TORCHVISION, from_function, from_torch
 from convergence.features.efficientnet_lite import timm_names
 from convergence.features.extraction import efficientnet_file, plain_name
 from convergence.features.forward import PRECISIONS, Forward
+from convergence.features.hub import hub_revision
 from convergence.features.pictures import BatchSize, stacks
 from convergence.features.store import write_features
 
@@ -227,13 +228,4 @@ def _from_hub(name, revision, architecture):
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"model {name!r}: its trained weights cannot be had from the hub ({reason}). Connect to the internet, "
                          "give the weights with --weights, or use --untrained for random ones") from error
-    return module, _hub_revision(module.pretrained_cfg.get("hf_hub_id"))
-
-
-def _hub_revision(repository):
-    """<repository>@<commit> of the weights that the hub's cache holds."""
-    from huggingface_hub import constants
-    repository, _, wanted = str(repository).partition("@")
-    reference = Path(constants.HF_HUB_CACHE, "models--" + repository.replace("/", "--"), "refs", wanted or "main")
-    commit = reference.read_text().strip() if reference.exists() else wanted
-    return f"{repository}@{commit}" if commit else repository
+    return module, hub_revision(str(module.pretrained_cfg.get("hf_hub_id")))

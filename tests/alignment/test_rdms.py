@@ -6,7 +6,7 @@ import toy_brains
 from scipy.spatial.distance import pdist
 from scipy.stats import pearsonr
 
-from convergence.alignment.rdms import described_layer_rdms, layer_rdms, parcel_rdms, prepare, shared_rdms, store_path, store_unit
+from convergence.alignment.rdms import described_layer_rdms, layer_rdms, parcel_rdms, prepare, subject_rdms, store_path, store_unit
 from convergence.alignment.trials import session_trials, shared_trials
 from convergence.features.store import open_features
 from convergence.storage.outputs import state
@@ -141,4 +141,4 @@ def test_no_shared_trials_is_one_clear_error(toy):
         def trials(self):
             return super().trials.assign(exists=False)
     with pytest.raises(ValueError, match=r"subject 5 has 0 existing trials of shared images \(24 were planned\), at least 4 are needed; get its sessions"):
-        shared_rdms(subject=5, hemispheres="joined", rois=[3], metric="correlation", clip=0.003, dataset=Unseen(toy.root))
+        subject_rdms(subject=5, hemispheres="joined", rois=[3], metric="correlation", clip=0.003, dataset=Unseen(toy.root))

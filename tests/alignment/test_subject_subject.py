@@ -11,7 +11,8 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import pearsonr
 
 from convergence.alignment.rdms import store_unit
-from convergence.alignment.subject_subject import Latest, common_rows, pair_similarity, pair_unit, table_path
+from convergence.alignment.sources import Latest
+from convergence.alignment.subject_subject import common_rows, pair_similarity, pair_unit, table_path
 from convergence.storage.rdm_store import RDMStore, write_rdms
 from convergence.tasks import run_units
 
@@ -83,7 +84,7 @@ def test_what_cannot_be_computed_is_a_row_with_a_reason(stores):
 def test_the_diagonal_is_the_diagonal(stores):
     full, diagonal = similarity(stores, 2, 9, shift=1), similarity(stores, 2, 9, shift=1, form="diagonal")
     same = full[full["roi_x"] == full["roi_y"]].reset_index(drop=True)
-    assert list(diagonal) == ["roi", "similarity", "subject_i", "subject_j", "join_hemispheres", "rep_shift", "reason"]
+    assert list(diagonal) == ["roi", "similarity", "subject_i", "subject_j", "join_hemispheres", "rep_shift", "reason", "n_pairs"]
     assert diagonal["roi"].tolist() == same["roi_x"].tolist() == [3, 8, 11, 20, 41]
     assert np.allclose(diagonal["similarity"], same["similarity"], atol=1e-6, equal_nan=True) and diagonal["reason"].equals(same["reason"])
 
@@ -112,7 +113,7 @@ def test_shift_1_equals_shift_2_on_average_on_complete_data(tmp_path):
 
 def test_blocks_and_the_kept_stack_change_nothing(stores, monkeypatch):
     plain = similarity(stores, 9, 2, shift=1)
-    monkeypatch.setattr("convergence.alignment.subject_subject._BLOCK", 600)      # two parcels at a time, of 276 pairs each
+    monkeypatch.setattr("convergence.alignment.sources._BLOCK", 600)      # two parcels at a time, of 276 pairs each
     pandas.testing.assert_frame_equal(similarity(stores, 9, 2, shift=1), plain, atol=1e-6)
     latest = Latest()
     for j in (2, 5, 9, 2):                                                 # 9 is not prepared again for 5; it is for itself

@@ -215,3 +215,22 @@ def test_unit_names_itself():
         unit(np.array([[1, 2, 3, 4, 5, 6], [2, 2, 2, 2, 2, 2]]))
     with pytest.raises(ValueError, match="^unit: method='cos' is unknown; did you mean 'cosine'"):
         unit(stacks()[0], method="cos")
+
+
+def test_distances_within_rounding_of_0_are_tied():
+    rng = np.random.default_rng(3)
+    distances, other = rng.random((2, 190)).astype(np.float32) + 0.5
+    equal = rng.random(190) < 0.3
+    exact, rounded = np.where(equal, 0, distances), np.where(equal, rng.choice([-1e-7, 6e-8, 1.2e-7], 190), distances).astype(np.float32)
+    for method in ("spearman", "rho_a"):
+        assert rsa(rounded, other, method=method) == rsa(exact, other, method=method)
+    assert abs(rsa(rounded, other, method="spearman") - stats.spearmanr(exact, other).statistic) < 1e-6
+    assert np.array_equal(unit(rounded[None], method="spearman"), unit(exact[None], method="spearman"))
+
+
+def test_tied_rdms_are_compared_by_rho_a():
+    from convergence.analysis.similarity import default_method
+    rng = np.random.default_rng(0)
+    smooth, category = rng.random((3, 1225)), rng.integers(0, 2, (1, 1225)).astype(float)
+    assert default_method(smooth) == default_method(smooth, smooth[0]) == "pearson"
+    assert default_method(smooth, category) == default_method(torch.as_tensor(category)) == "rho_a"

@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from convergence.datasets.atlas import HUBS, labels_of, load_atlas
+from convergence.datasets.atlas import hubs_of, labels_of, load_atlas
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,12 @@ def test_the_display_order_keeps_regions_together(atlas):
 
 
 def test_hubs_are_the_published_lists(atlas):
-    assert {hub: len(names) for hub, names in HUBS.items()} == {"EVC": 4, "Ventral": 6, "LOTC": 6}
-    for hub, names in HUBS.items():
-        assert sorted(atlas.loc[atlas["hub"] == hub, "name"]) == sorted(2 * names)
+    published = {"EVC": {"V1", "V2", "V3", "V4"}, "Ventral": {"VMV1", "VMV2", "VMV3", "PHA1", "PHA2", "PHA3"},
+                 "LOTC": {"MT", "MST", "FST", "V4t", "TPOJ2", "TPOJ3"}}
+    assert {hub: set(names) for hub, names in hubs_of(atlas).items()} == published and list(hubs_of(atlas)) == list(published)
+    for hub, names in published.items():
+        assert sorted(atlas.loc[atlas["hub"] == hub, "name"]) == sorted(2 * [*names])
+    assert hubs_of(atlas.drop(columns="hub")) == hubs_of(atlas)              # published tables lack the column
 
 
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.

@@ -7,8 +7,9 @@ from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 from scipy.ndimage import distance_transform_edt
 
+from convergence.datasets.atlas import load_atlas
 from convergence.plotting import maps, style
-from convergence.plotting.surface import BACKGROUND, SUPERSAMPLING, sheet, view_of
+from convergence.plotting.surface import BACKGROUND, SUPERSAMPLING, render, sheet
 
 
 class TwoColors:
@@ -30,7 +31,7 @@ def close():
 def test_a_joined_value_is_painted_on_both_sides():
     values = pd.Series({3: -1.0, 77: 2.0})
     colors = maps.parcel_colors(values, TwoColors(), no(values))
-    assert colors.shape == (361, 3)
+    assert colors.shape == (1 + load_atlas()["roi"].max(), 3)
     for roi, color in ((3, (1, 0, 0)), (183, (1, 0, 0)), (77, (0, 0, 1)), (257, (0, 0, 1))):
         np.testing.assert_array_equal(colors[roi], color)
     assert (colors[[0, 1, 2, 181, 360]] == to_rgb(style.NO_DATA)).all()
@@ -67,7 +68,7 @@ def test_limits_are_round_and_symmetric(values, limit):
 
 
 def test_pixels_have_the_colour_of_their_parcel():
-    colors = np.random.default_rng(2).uniform(0.2, 1, (361, 3))
+    colors = np.random.default_rng(2).uniform(0.2, 1, (1 + load_atlas()["roi"].max(), 3))
     image, parcel = maps.paint(colors), sheet().parcel
     assert image.shape[:2] == tuple(n // SUPERSAMPLING for n in parcel.shape) and image.min() >= 0 and image.max() <= 1
     for roi in (1, 140, 181, 320, 0):
@@ -83,9 +84,9 @@ def test_pixels_have_the_colour_of_their_parcel():
 def test_a_second_map_renders_nothing_anew():
     values = pd.Series(np.linspace(-0.1, 0.1, 180), index=range(1, 181))
     maps.cortex(values, label="r")
-    before = view_of.cache_info().misses
+    before = render.cache_info().misses
     maps.cortex(-values, label="r")
-    assert view_of.cache_info().misses == before
+    assert render.cache_info().misses == before
 
 
 def test_colour_bar_says_when_values_go_beyond_its_ends():

@@ -80,7 +80,7 @@ def test_the_check_names_what_is_missing_and_reports(root, tmp_path, capsys):
     assert f"error: 1 of 15 files of {root} are missing or wrong:\n  missing  {missing}\n" in error
     assert run("1", "--root", root, "--deep", "--jobs", 2, "--json", tmp_path / "report.json") == 1
     error = capsys.readouterr().err
-    assert "2 of 15 files" in error and "betas_session01.nii.gz is truncated or damaged: its header says 5 volumes" in error
+    assert "2 of 17 files" in error and "betas_session01.nii.gz is truncated or damaged: its header says 5 volumes" in error
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["deep"] and {finding["status"] for finding in report["findings"]} == {"ok", "note", "missing", "wrong"}
     assert contents(root) == before
@@ -115,9 +115,45 @@ def test_a_dataset_that_is_not_there_is_explained(name, tmp_path, capsys, monkey
     assert run(name, "--root", tmp_path / "nowhere") == 1
     error = capsys.readouterr().err
     assert f"error: dataset 'nsd': the folder {tmp_path / 'nowhere'} does not exist; check --root or NSD_DATASET" in error
-    assert run(name, "--dataset", "things", "--root", tmp_path) == 1
-    assert "error: --dataset: 'things'" in capsys.readouterr().err
+    if name != "3":
+        assert run(name, "--dataset", "images92", "--root", tmp_path) == 1
+        assert "error: --dataset: 'images92' needs no preparation: its files are read as they were" in capsys.readouterr().err
+        assert run(name, "--dataset", "nds", "--root", tmp_path) == 1
+        assert "error: dataset: 'nds' is unknown, did you mean 'nsd'?" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name, dataset, option, message", [
+    ("1", "things", "--betas fithrf", "--betas is for nsd; dataset 'things' has no use for it, leave it out"),
+    ("1", "bold5000-coco", "--release full", "--release is for nsd; dataset 'bold5000-coco' has no use for it"),
+    ("1", "nsd", "--type A", "--type is for bold5000; dataset 'nsd' has no use for it"),
+    ("2", "bold5000", "--resolution func1pt8mm", "--resolution is for nsd; dataset 'bold5000'"),
+    ("4", "nsd", "--hemisphere-compat reference", "--hemisphere-compat is for things; dataset 'nsd'"),
+    ("4", "folder", "--zscore session", "--zscore is for nsd and things and bold5000; dataset 'folder'"),
+    ("4", "bold5000", "--drop-dead-voxels", "--drop-dead-voxels is for nsd and things; dataset 'bold5000'"),
+    ("4", "things", "--min-ncsnr 0.2", "--min-ncsnr is for nsd; dataset 'things'"),
+])
+def test_an_option_of_another_dataset_is_refused(name, dataset, option, message, tmp_path, capsys):
+    assert run(name, "--dataset", dataset, "--root", tmp_path, *option.split()) == 1
+    assert f"error: {message}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_things_and_bold5000_are_prepared_by_the_same_scripts(miniature, tmp_path, capsys, monkeypatch):
+    """The downloaded folders stay as they are: everything goes to the work folder."""
+    monkeypatch.setenv("CONVERGENCE_WORK", str(tmp_path / "work"))
+    for dataset, subject, rois in (("things", 2, ("V1", "MST")), ("bold5000", 4, ("V1",))):
+        root = miniature / dataset
+        before = sorted(path.relative_to(root) for path in root.rglob("*"))
+        assert run("1", "--dataset", dataset, "--root", root) == 0
+        assert run("2", "--dataset", dataset, "--root", root, "--derivatives", tmp_path / "derivatives") == 0
+        assert run("4", "--dataset", dataset, "--root", root, "--subjects", subject, "--rois", *rois) == 0
+        assert "all there" in capsys.readouterr().out
+        from convergence import open_dataset
+        opened = open_dataset(dataset, root)
+        rows = opened.trials.query("subject == @subject and exists")["subject_index"].to_numpy()
+        assert opened.responses(subject, 1, rows[:3]).shape[0] == 3 and (tmp_path / "work" / dataset).is_dir()
+        assert sorted(path.relative_to(root) for path in root.rglob("*")) == before
 
 
 def test_bad_input_of_each_script_is_named_and_leaves_nothing(root, tmp_path, capsys):

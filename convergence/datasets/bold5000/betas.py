@@ -26,7 +26,7 @@ import numpy as np
 from convergence.datasets.bold5000 import files
 from convergence.datasets.bold5000.atlas_check import checked_labels
 from convergence.datasets.bold5000.volumes import check_betas, percent_signal_change, read_header, stream
-from convergence.datasets.nsd.betas import voxel_columns
+from convergence.datasets.voxels import standardised, voxel_columns
 from convergence.storage.outputs import fingerprint
 
 _TYPE = np.dtype("<f4")
@@ -202,7 +202,7 @@ def subject_matrices(subject, types, n_areas, *, beta_type, root, work, held):
                 else:
                     matrix = np.load(work / files.session_matrix_file(subject, beta_type, session), mmap_mode="r")
                     block = _finite(matrix[:, part], entry, label)
-                    blocks.append(block if types[beta_type]["zscore"] == "none" else _standardised(block))
+                    blocks.append(block if types[beta_type]["zscore"] == "none" else standardised(block))
             values = np.concatenate(blocks)
             np.save(folder / _name(subject, label, beta_type), values)
             parcels[label] = {"n_voxels": values.shape[1], "n_dead": int(np.sum(~values.any(axis=0)))}
@@ -290,14 +290,6 @@ def _finite(block, entry, label):
         if n_wrong := int(np.count_nonzero(wrong)):
             entry[kind][str(label)] = n_wrong
     return np.nan_to_num(block, nan=0, posinf=0, neginf=0)
-
-
-def _standardised(block):
-    """Each column with mean 0 and variance 1; a constant one is 0."""
-    block = block.astype(np.float64)
-    block -= block.mean(axis=0)
-    deviation = block.std(axis=0)
-    return np.where(deviation > 0, block / np.where(deviation > 0, deviation, 1), 0).astype(_TYPE)
 
 
 def _carry_over(work, subject, types, folder):

@@ -103,6 +103,8 @@ class Bold5000(Dataset):
         """The picture of a bold_position: an RGB PIL.Image."""
         from PIL import Image
 
+        from convergence.storage.pictures import rgb
+
         if image not in self.images.index:
             raise ValueError(f"image: {image} is not a bold_position of dataset {self.name!r}, which has {len(self.images)} from "
                              f"{self.images.index.min()} to {self.images.index.max()}")
@@ -112,7 +114,7 @@ class Bold5000(Dataset):
             raise FileNotFoundError(f"{path} is not there; unpack the archive of BOLD5000's stimuli into {self.root}")
         try:
             with Image.open(path) as picture:
-                return picture.convert("RGB")
+                return rgb(picture)
         except (OSError, ValueError, SyntaxError) as error:
             raise ValueError(f"{path} cannot be read as a picture ({error}); unpack the archive of BOLD5000's stimuli "
                              f"again") from error

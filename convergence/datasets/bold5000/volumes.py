@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convergence.datasets.nsd.volumes import read_header, stream
+from convergence.datasets.nifti import read_header, stream
 
 
 class Labels(NamedTuple):

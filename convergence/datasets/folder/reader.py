@@ -135,6 +135,9 @@ class Folder(Dataset):
             raise FileNotFoundError(f"{folder} is not there; it holds roi-001.npy, ... of subject {subject}")
         n_trials = int((self.trials["subject"] == subject).sum())
         rows = np.arange(n_trials) if rows is None else np.asarray(rows)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type {rows.dtype}")
+        rows = rows.astype(np.int64)
         absent = rows[(rows < 0) | (rows >= n_trials)]
         if absent.size:
             raise ValueError(f"rows: {absent[:5].tolist()} are not trials of subject {subject}, who has {n_trials} (0 to {n_trials - 1})")

@@ -1,6 +1,6 @@
 """Small datasets with planted truth, in the formats of the real ones: every script runs on a laptop and can be proved right.
 
-    write_miniature("demo/datasets", seed=0)        demo/datasets/nsd/..., 15 MB, a quarter of a minute, and demo/datasets/bold5000/...
+    write_miniature("demo/datasets", seed=0)        demo/datasets/nsd/..., bold5000/..., things/...; 35 MB, a quarter of a minute
     read_truth("demo/datasets/nsd")                 what was planted where
 
 latents.py, pictures.py     what the pictures are about, and the pictures
@@ -13,7 +13,7 @@ folder.py                   writing them whole or not at all
 
 from convergence.datasets.miniature.truth import read_truth  # noqa: F401
 
-DATASETS = ("nsd", "bold5000")
+DATASETS = ("nsd", "bold5000", "things")
 
 
 def write_miniature(out, seed=0, datasets=DATASETS, *, without=()):

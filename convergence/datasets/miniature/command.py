@@ -2,12 +2,13 @@
 
 Writes   <out>/nsd/: a miniature Natural Scenes Dataset as one would have downloaded it (4 subjects, 280 pictures, 17 sessions;
          15 MB), and truth.json: what is planted in which parcel. Brains and pictures are simulated, the formats are real.
-         <out>/bold5000/: the same for BOLD5000 (4 subjects, 84 pictures, 11 sessions; 5 MB). --datasets selects.
+         <out>/bold5000/: the same for BOLD5000 (4 subjects, 84 pictures, 11 sessions; 5 MB).
+         <out>/things/: the same for THINGS-fMRI (3 subjects, 150 pictures, 3 sessions each; 15 MB). --datasets selects.
 
     python -m convergence make-miniature --out demo/datasets
     NSD_DATASET=demo/datasets/nsd python 1_dataset_preparation/1_check_dataset.py --deep
 
-Half a minute. The same seed gives the same files. A dataset that is there already is left alone; where files of it are
+A quarter of a minute. The same seed gives the same files. A dataset that is there already is left alone; where files of it are
 missing or changed, it is written again.
 """
 

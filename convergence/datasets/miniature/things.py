@@ -1,4 +1,4 @@
-"""A miniature THINGS-fMRI in the files of the real one: 3 subjects, 150 pictures, 3 sessions of 50 trials, 16 MB.
+"""A miniature THINGS-fMRI in the files of the real one: 3 subjects, 150 pictures, 3 sessions of 50 trials, 15 MB.
 
     describe(seed)                          (truth, {file: function of a path that writes it}); nothing is written here
 
@@ -28,11 +28,10 @@ _HIGHER_FOLDER = "stimuli/THINGS/27 higher-level categories"
 _BROKEN = ("p9-46v", "a9-46v")                      # areas whose columns have a line break in their names
 # Columns of 0 and 1, by the areas of the atlas that they mark.
 _RETINOTOPIC = {"V1": ["V1"], "V2": ["V2"], "V3": ["V3"], "hV4": ["V4"], "VO1": ["VMV1"], "VO2": ["VMV2"], "LO1 (prf)": ["LO1"],
-                "LO2 (prf)": ["LO2"],
-                "TO1": ["MT"], "TO2": ["MST"], "V3b": ["V3B"], "V3a": ["V3A"]}
+                "LO2 (prf)": ["LO2"], "TO1": ["MT"], "TO2": ["MST"], "V3b": ["V3B"], "V3a": ["V3A"]}
 _LOCALISERS = {"EBA": ["MT", "FST", "V4t"], "FFA": ["FFC", "VVC"], "OFA": ["PIT"], "STS": ["STSdp", "TPOJ1"],
-               "PPA": ["PHA1", "PHA2", "PHA3", "VMV2"],
-               "RSC": ["RSC", "ProS"], "TOS": ["IPS1", "V3CD"], "LOC": ["LO1", "LO2", "LO3"]}
+               "PPA": ["PHA1", "PHA2", "PHA3", "VMV2"], "RSC": ["RSC", "ProS"], "TOS": ["IPS1", "V3CD"],
+               "LOC": ["LO1", "LO2", "LO3"]}
 _IT = ["TE1p", "TE2p", "TF", "PH"]
 
 # What an analysis must find: RSA between subjects, joined hemispheres, trials of one session paired by image and repetition;
@@ -70,12 +69,12 @@ def describe(seed=0, *, without=()):
         writers[path] = partial(_write_picture, plan, image, "L" if image == grey else "RGB")
     for subject in SUBJECTS:
         writers[_MASK.format(subject)] = lambda path, subject=subject: nifti_writer(brain_of(subject).mask)(path)
-        tables = {files.TRIALS_OF: partial(_write_csv, stimulus_metadata(plan, subject)),
-                  files.VOXELS: lambda path,
-                  subject=subject: _write_csv(voxel_metadata(seed, subject, brain_of(subject), rois), path),
-                  files.RESPONSES: lambda path,
-                  subject=subject: write_responses(brains.measure(plan, subject, brain_of(subject), rois), path)}
-        writers |= {f"{_TABLES}/sub-{subject:02d}_{kind}": write for kind, write in tables.items()}
+        prefix = f"{_TABLES}/sub-{subject:02d}_"
+        writers[prefix + files.TRIALS_OF] = partial(_write_csv, stimulus_metadata(plan, subject))
+        writers[prefix + files.VOXELS] = lambda path, subject=subject: _write_csv(
+            voxel_metadata(seed, subject, brain_of(subject), rois), path)
+        writers[prefix + files.RESPONSES] = lambda path, subject=subject: write_responses(
+            brains.measure(plan, subject, brain_of(subject), rois), path)
     return _truth(plan, rois), writers
 
 
@@ -86,9 +85,8 @@ def stimulus_metadata(plan, subject):
     shown = plan.images.loc[plan.shown[subject]].reset_index()
     run = np.arange(len(shown)) // TRIALS_PER_RUN
     return pandas.DataFrame({"trial_type": shown["kind"], "session": run // N_RUNS + 1, "run": run % N_RUNS + 1,
-                             "subject_id": subject,
-                             "trial_id": range(len(shown)), "stimulus": shown["image_name"] + ".jpg",
-                             "concept": shown["category"]})
+                             "subject_id": subject, "trial_id": range(len(shown)),
+                             "stimulus": shown["image_name"] + ".jpg", "concept": shown["category"]})
 
 
 def voxel_metadata(seed, subject, brain, rois):
@@ -104,8 +102,7 @@ def voxel_metadata(seed, subject, brain, rois):
     columns = {"voxel_id": range(n_voxels), "subject_id": subject,
                **{f"voxel_{axis}": brain.places[:, k] for k, axis in enumerate("xyz")},
                "nc_singletrial": ceiling, "nc_testset": np.round(100 * snr / (snr + 1 / N_SESSIONS), 2),
-               "splithalf_uncorrected": half,
-               "splithalf_corrected": np.round(2 * half / (1 + half), 3),
+               "splithalf_uncorrected": half, "splithalf_corrected": np.round(2 * half / (1 + half), 3),
                "prf-eccentricity": rng.uniform(0, 8, n_voxels).round(2),
                "prf-polarangle": rng.uniform(0, 360, n_voxels).round(1), "prf-rsquared": rng.uniform(0, 50, n_voxels).round(1),
                "prf-size": rng.uniform(0, 4, n_voxels).round(2)}

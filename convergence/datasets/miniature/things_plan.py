@@ -1,5 +1,4 @@
-"""Who sees what and when in the miniature THINGS-fMRI: concepts, pictures, each subject's order of trials, drift. No file is
-touched.
+"""Who sees what and when in the miniature THINGS-fMRI: concepts, pictures, each subject's order of trials, drift.
 
 Train pictures are shown once, test pictures once in every session. Every subject sees all of them in an order of its own, so that
 where the same picture is shown, the clock is another: unlike in NSD, drift is not in step with the pictures. What coupling is
@@ -24,24 +23,19 @@ _N_ORDERS = 200
 _SIZE = N_RUNS * TRIALS_PER_RUN
 
 HIGHER = ("animal", "bird", "body part", "clothing", "clothing accessory", "container", "dessert", "drink", "electronic device",
-          "food", "fruit",
-          "furniture", "home decor", "insect", "kitchen appliance", "kitchen tool", "medical equipment", "musical instrument",
-          "office supply",
-          "part of car", "plant", "sports equipment", "tool", "toy", "vegetable", "vehicle", "weapon")
+          "food", "fruit", "furniture", "home decor", "insect", "kitchen appliance", "kitchen tool", "medical equipment",
+          "musical instrument", "office supply", "part of car", "plant", "sports equipment", "tool", "toy", "vegetable",
+          "vehicle", "weapon")
 # Concepts in the order of unique_id.csv, with their higher-level categories.
 CONCEPTS = {
     "aardvark": "animal", "acorn": "plant", "apple": "food;fruit", "backpack": "clothing accessory;container",
-            "banjo": "musical instrument",
-    "bat1": "animal", "bat2": "sports equipment", "bee": "animal;insect", "camel": "animal", "chair": "furniture",
-            "dog": "animal", "drum": "musical instrument",
-    "eggplant": "food;vegetable", "fork": "kitchen tool", "grenade": "weapon", "hammer": "tool", "ice-cream_cone": "dessert;food",
-            "jeep": "vehicle",
-    "kite": "toy", "lemon": "food;fruit", "mug": "container", "nose": "body part", "owl": "animal;bird", "puddle": "",
-            "quill": "office supply", "radio":
-    "electronic device", "sandal": "clothing", "scissors": "office supply;tool", "stethoscope": "medical equipment",
-            "stove": "kitchen appliance",
-    "t-shirt": "clothing", "tea": "drink", "umbrella": "clothing accessory", "vase": "home decor", "wheel": "part of car",
-            "zebra": "animal"}
+    "banjo": "musical instrument", "bat1": "animal", "bat2": "sports equipment", "bee": "animal;insect", "camel": "animal",
+    "chair": "furniture", "dog": "animal", "drum": "musical instrument", "eggplant": "food;vegetable", "fork": "kitchen tool",
+    "grenade": "weapon", "hammer": "tool", "ice-cream_cone": "dessert;food", "jeep": "vehicle", "kite": "toy",
+    "lemon": "food;fruit", "mug": "container", "nose": "body part", "owl": "animal;bird", "puddle": "", "quill": "office supply",
+    "radio": "electronic device", "sandal": "clothing", "scissors": "office supply;tool", "stethoscope": "medical equipment",
+    "stove": "kitchen appliance", "t-shirt": "clothing", "tea": "drink", "umbrella": "clothing accessory", "vase": "home decor",
+    "wheel": "part of car", "zebra": "animal"}
 _FOLDERS = ("A-C", "D-K", "L-Q", "R-S", "T-Z")
 
 

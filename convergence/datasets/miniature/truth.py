@@ -32,12 +32,13 @@ _EXPECTED = {"clusters_above": 0.35, "nulls_within": 0.05, "nulls_above_at_shift
 
 def plant():
     """{parcel: {"cluster", "hemisphere", "latent", "snr"}}, in the order of the atlas; `latent` is None where snr is 0."""
-    from convergence.datasets.atlas import HUBS, load_atlas
+    from convergence.datasets.atlas import hubs_of, load_atlas
 
     atlas = load_atlas()
+    hubs = hubs_of(atlas)
     rois = {name: _roi("null") for name in atlas.loc[atlas["hemisphere"] == "lh", "name"]}
     for cluster, (hub, latent) in _CLUSTERS.items():
-        rois.update({name: _roi(cluster, latent, CLUSTER_SNR) for name in HUBS[hub]})
+        rois.update({name: _roi(cluster, latent, CLUSTER_SNR) for name in hubs[hub]})
     for (name, latent), snr in zip(_GRADED.items(), np.linspace(*_GRADED_SNR, len(_GRADED))):
         rois[name] = _roi("graded", latent, round(float(snr), 2))
     for name, side in _ONE_SIDED.items():
@@ -77,7 +78,9 @@ def read_truth(root, *, complete=True):
     path = Path(root) / TRUTH
     if not path.exists():
         below = sorted(Path(root).glob(f"*/{TRUTH}"))
-        hint = f"did you mean {' or '.join(str(truth.parent) for truth in below)}?" if below else "python -m convergence make-miniature --out DIR writes one"
+        hint = "python -m convergence make-miniature --out DIR writes one"
+        if below:
+            hint = f"did you mean {' or '.join(str(truth.parent) for truth in below)}?"
         raise FileNotFoundError(f"{path} is not there, so {root} is no miniature dataset; {hint}")
     if complete and read_sidecar(path) is None:
         raise FileNotFoundError(f"{root} is half of a miniature dataset: writing it was interrupted; "

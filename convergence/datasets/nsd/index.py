@@ -71,25 +71,26 @@ def caption_table(*, root, captions):
     return annotations.caption_table(images, captions)
 
 
-def trials_per_session(root, sessions):
-    """The number of trials in a session: the number of volumes in every beta file.
+def trials_per_session(root, sessions, source=files.Source()):
+    """The number of trials in a session: of volumes in every beta file, or where there is none, of lines in the records.
 
     Parameters
     ----------
     root : path
     sessions : dict of int to list of int
         The sessions on the disk, by subject.
+    source : Source
+        Whose beta files.
 
     Raises
     ------
     ValueError
-        There is no beta file, or files differ; the message names those that differ from the most.
+        There is neither a beta file nor a record, or files differ; the message names those that differ from the most.
     """
-    paths = [Path(root) / files.beta_file(subject, session) for subject, some in sessions.items() for session in some]
+    paths = [files.beta_path(root, subject, session, source) for subject, some in sessions.items() for session in some]
     headers = [read_header(path) for path in paths]
     if not headers:
-        raise ValueError(f"{root} has no beta file such as {files.beta_file(1, 1)}, so that the number of trials in a session is "
-                         "unknown; download at least one session")
+        return _trials_in_records(root, sessions, source)
     usual = usual_count(headers)
     odd = [f"{header.path} has {header.shape[3]}" for header in headers if header.shape[3] != usual]
     if odd:
@@ -98,7 +99,19 @@ def trials_per_session(root, sessions):
     return usual
 
 
-def trial_table(per_session, sessions, *, root):
+def _trials_in_records(root, subjects, source):
+    """Lines of most sessions in responses.tsv, for a root without betas."""
+    import pandas
+
+    records = [path for subject in subjects if (path := Path(root) / files.behaviour_file(subject)).exists()]
+    counts = [n for path in records for n in _read_record(path).groupby("SESSION").size()]
+    if not counts:
+        raise ValueError(f"{root} has no beta file such as {files.beta_file(1, 1, source)}, so that the number of trials in a "
+                         "session is unknown; download at least one session, or behav/responses.tsv of one subject")
+    return int(pandas.Series(counts).mode().max())
+
+
+def trial_table(per_session, sessions, *, root, resolution=None, betas=None):
     """nsd_stimuli.csv: every planned trial of every subject, sorted by subject and subject_index.
 
     Parameters
@@ -108,23 +121,34 @@ def trial_table(per_session, sessions, *, root):
     sessions : dict of int to list of int
         The sessions on the disk, by subject.
     root : path
+    resolution, betas : str, optional
+        Of the beta files that the column filename names; default: those of `Source`.
 
     Raises
     ------
     ValueError
         A subject's trial numbers are not 1 to n without gaps, or responses.tsv names other images.
     """
+    source = files.Source(**{name: value for name, value in (("resolution", resolution), ("betas", betas)) if value})
+    trials = planned_trials(read_stimulus_information(root), per_session)
+    for subject, part in trials.groupby("subject"):
+        record = Path(root) / files.behaviour_file(subject)
+        if record.exists():
+            check_behaviour(part, record)
+    keys = list(zip(trials["subject"], trials["session"]))
+    name_of = {key: files.beta_path(root, *key, source).relative_to(root).as_posix() for key in dict.fromkeys(keys)}
+    there = {(subject, session) for subject, some in sessions.items() for session in some}
+    trials["filename"] = [name_of[key] for key in keys]
+    trials["exists"] = [key in there for key in keys]
+    return trials
+
+
+def planned_trials(information, per_session):
+    """The trials of all subjects in a table of stimuli; ValueError where a subject's trial numbers are not 1 to n, each once."""
     import pandas
 
-    information = read_stimulus_information(root)
     parts = [_trials_of(information, subject, per_session) for subject in planned_subjects(information)]
-    trials = pandas.concat(parts, ignore_index=True)
-    for subject, part in trials.groupby("subject"):
-        _check_behaviour(part, Path(root) / files.behaviour_file(subject))
-    trials["filename"] = [files.beta_file(*key) for key in zip(trials["subject"], trials["session"])]
-    there = {(subject, session) for subject, some in sessions.items() for session in some}
-    trials["exists"] = [key in there for key in zip(trials["subject"], trials["session"])]
-    return trials
+    return pandas.concat(parts, ignore_index=True)
 
 
 def _trials_of(information, subject, per_session):
@@ -154,13 +178,17 @@ def _truth(column):
     return column.astype(str).isin(["True", "TRUE", "1", "1.0"])
 
 
-def _check_behaviour(trials, path):
-    """ValueError unless a record (73KID, counted from 1; one row per trial of the sessions held) names the table's pictures."""
+def check_behaviour(trials, path):
+    """How many trials of a subject's record (73KID, counted from 1; one row per trial of the sessions held) were compared.
+
+    Raises
+    ------
+    ValueError
+        The record cannot be read, or names other pictures than the table.
+    """
     import pandas
 
-    if not path.exists():
-        return
-    held = pandas.read_csv(path, sep="\t", usecols=["SESSION", "73KID"])
+    held = _read_record(path)
     expected = trials.set_index(["session", "session_index"])["nsd_id"]
     keys = pandas.MultiIndex.from_arrays([held["SESSION"].astype(int), held.groupby("SESSION").cumcount()])
     planned, named = expected.reindex(keys).to_numpy(), held["73KID"].to_numpy() - 1
@@ -171,6 +199,21 @@ def _check_behaviour(trials, path):
                          f"first trial {position + 1} of session {session} (73KID "
                          f"{named[wrong][0] + 1:.0f}, expected {planned[wrong][0] + 1:.0f}); the two files do not belong "
                          "together")
+    return len(held)
+
+
+def _read_record(path):
+    import pandas
+
+    try:
+        record = pandas.read_csv(path, sep="\t", usecols=["SESSION", "73KID"])
+    except ValueError as error:
+        raise ValueError(f"{path} is not a readable table with the columns SESSION and 73KID ({error}); download it "
+                         "again") from error
+    wrong = [column for column in record if record[column].dtype.kind not in "iuf" or record[column].isna().any()]
+    if wrong:
+        raise ValueError(f"{path}: column {wrong[0]} holds something else than numbers; download it again")
+    return record
 
 
 def shared_positions(trials):
@@ -180,14 +223,15 @@ def shared_positions(trials):
     return int((several["nunique"] == 1).sum()), len(several)
 
 
-def volumes_on_disk(root):
-    """Relative paths of all ROI volumes, and of the one of both hemispheres that stage 1 makes beside them."""
+def volumes_on_disk(root, resolution=None):
+    """Relative paths of all ROI volumes of one grid, and of the one of both hemispheres that stage 1 makes beside them."""
+    source = files.Source(resolution=resolution) if resolution else files.Source()
     root, found = Path(root), []
     for subject in files.subjects_on_disk(root):
-        stems = {path.name.removesuffix(".nii.gz") for path in (root / files.label_folder(subject)).glob("*.nii.gz")}
+        stems = {path.name.removesuffix(".nii.gz") for path in (root / files.label_folder(subject, source)).glob("*.nii.gz")}
         if {files.LEFT, files.RIGHT} <= stems:
             stems.add(files.BOTH)
-        found += [files.label_file(subject, stem) for stem in sorted(stems)]
+        found += [files.label_file(subject, stem, source) for stem in sorted(stems)]
     return found
 
 

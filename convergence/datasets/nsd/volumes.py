@@ -1,79 +1,99 @@
-"""NSD's NIfTI files: headers, a stream of volumes, and the label volume of both hemispheres.
+"""NSD's volumes: betas from .nii.gz or .hdf5, all the same to who reads them, and the label volume of both hemispheres.
 
-    header = read_header(path)                  Header(path, shape, dtype, offset, slope, inter), from the first bytes
-    for volume in stream(header): ...           flat, one 3-D volume at a time, in the order of the disk (x fastest)
-    whole_numbers(values, header)               int16, any scaling of the header undone
-    labels, affine = joined_labels(root, subject, n_areas)
+    header = read_header(path)                  nifti.Header or hdf5.Header: .path, .shape (x, y, z, n_trials), .dtype, ...
+    check_header(header, grid, n_trials)        a ValueError unless the file is a session on this grid
+    write_voxels(header, offsets, path)         its voxels as a .npy: (n_trials, n_voxels) int16, the same bytes from either kind
+    read_through(header)                        every byte, up to the checksums
+    labels, affine = joined_labels(root, subject, n_areas, source)
 
-A session of betas is a gzip of several gigabytes; it is read once, front to back, and never held. A file that ends early, is
-damaged, or does not hold what its header says is a ValueError with the file's path, what was expected and what was found.
+NSD publishes a ROI volume as lh., rh. and a plain one: -1 (not cortex of this hemisphere), 0 (cortex without label) or a label
+from 1. Joined, left labels keep their numbers and right ones follow: label + n_areas, the number of labels that the volume
+can have in a hemisphere (180 of HCP_MMP1, 1 of nsdgeneral, 7 of streams, 25 of Kastner2015), whether a subject has them all or
+not.
 """
 
 import gzip
-import zlib
+import os
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from convergence.datasets.nsd import files
+from convergence.datasets import nifti
+from convergence.datasets.nsd import files, hdf5
 
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
-
-
-class Header(NamedTuple):
-    path: Path
-    shape: tuple            # (x, y, z, n_volumes)
-    dtype: np.dtype         # with the file's byte order
-    offset: int             # of the first value, in the decompressed file
-    slope: float
-    inter: float
+TYPE = np.dtype("<i2")              # of betas, as published
 
 
-def read_header(path):
-    """The header of a .nii.gz file; ValueError where it is none, FileNotFoundError where there is none."""
-    import nibabel
+def read_header(path, grid=None):
+    """What a file says about itself.
 
-    try:
-        proxy = nibabel.load(path).dataobj
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is not there; 1_dataset_preparation/1_check_dataset.py lists what is missing") from None
-    except Exception as error:                          # nibabel and the codecs below it raise a dozen types for damaged files
-        raise ValueError(f"{path} cannot be read as NIfTI ({type(error).__name__}: {error}); download it again") from error
-    shape = (*proxy.shape, 1, 1, 1, 1)[:4]
-    shape = tuple(int(n) for n in shape)
-    return Header(Path(path), shape, np.dtype(proxy.dtype), int(proxy.offset), float(proxy.slope), float(proxy.inter))
+    Parameters
+    ----------
+    path : path
+        A .nii.gz or .hdf5 file.
+    grid : (3,) ints, optional
+        Only for .hdf5: the grid by which its axes are told apart; default: that of the brain mask two folders up.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        No file; none of this kind.
+    """
+    return hdf5.read_header(path, grid) if str(path).endswith(".hdf5") else nifti.read_header(path)
 
 
-def stream(header):
-    """Yield the volumes of a file as flat arrays (x fastest) of the file's own type, one in memory at a time.
+def write_voxels(header, offsets, path):
+    """Write the betas of some voxels as a .npy: (n_trials, n_voxels) int16.
+
+    Parameters
+    ----------
+    header : nifti.Header or hdf5.Header
+    offsets : (n_voxels,) ints
+        Place of each voxel in a volume, x fastest.
+    path : path
 
     Raises
     ------
     ValueError
-        The gzip ends early or is damaged (its checksum is compared at the end), or holds more volumes than the header says.
+        Damage, or a scaling, that only reading on can tell.
     """
-    n_volumes, n_values = header.shape[3], int(np.prod(header.shape[:3]))
-    n_bytes = n_values * header.dtype.itemsize
-    index = 0
-    with gzip.open(header.path, "rb") as file:
-        try:
-            file.read(header.offset)
-            for index in range(n_volumes):
-                data = file.read(n_bytes)
-                if len(data) < n_bytes:
-                    raise EOFError(f"{len(data)} of {n_bytes} bytes")
-                yield np.frombuffer(data, header.dtype)
-            index, surplus = n_volumes, 0
-            while data := file.read(2**20):             # to the end, where the checksum is
-                surplus += len(data)
-        except _DAMAGED as error:
-            raise ValueError(f"{header.path} is truncated or damaged: its header says {n_volumes} volumes, it can be read up to "
-                             f"volume {index} ({error}); download it again") from error
-    if surplus >= n_bytes:
-        raise ValueError(f"{header.path} holds {n_volumes + surplus // n_bytes} volumes, its header says {n_volumes}; download "
-                         "it again")
+    shape = (header.shape[3], len(offsets))
+    if isinstance(header, hdf5.Header):
+        if 0 in shape:
+            np.save(path, np.empty(shape, TYPE))
+        else:
+            hdf5.gather(header, offsets, _allocated(path, shape))
+        return
+    with open(path, "wb") as file:
+        write_npy_header(file, shape, TYPE)
+        for values in nifti.stream(header):
+            file.write(whole_numbers(values[offsets], header).astype(TYPE).tobytes())
+
+
+def read_through(header):
+    """Read a file to its end; ValueError where it is damaged."""
+    if isinstance(header, hdf5.Header):
+        hdf5.gather(header, np.arange(np.prod(header.shape[:3])))
+        return
+    for _ in nifti.stream(header):
+        pass
+
+
+def _allocated(path, shape):
+    """A .npy on the disk to be filled in any order; a disk that is too full is an OSError here, not a crash later."""
+    with open(path, "wb") as file:
+        write_npy_header(file, shape, TYPE)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), file.tell(), int(np.prod(shape)) * TYPE.itemsize)
+        else:
+            file.truncate(file.tell() + int(np.prod(shape)) * TYPE.itemsize)
+    return np.load(path, mmap_mode="r+")
+
+
+def write_npy_header(file, shape, dtype):
+    """The start of a .npy file, whose rows are appended as they come."""
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
 
 
 def whole_numbers(values, header):
@@ -102,7 +122,7 @@ def check_header(header, shape, n_volumes):
         raise ValueError(f"{header.path} holds values of type {header.dtype}; expected int16 (percent signal change x 300)")
     if header.shape[:3] != tuple(shape):
         raise ValueError(f"{header.path} has volumes of {_by(header.shape[:3])} voxels; expected {_by(shape)} as in the "
-                         "subject's ROI volumes; download both from func1mm of the same subject")
+                         f"subject's ROI volumes; download both from {Path(header.path).parent.parent.name} of the same subject")
     if header.shape[3] != n_volumes:
         raise ValueError(f"{header.path} has {header.shape[3]} volumes; expected {n_volumes}, one for each trial of the session; "
                          "download it again")
@@ -117,11 +137,11 @@ def read_labels(path):
     """(labels int32 (x, y, z), affine) of a label volume; ValueError if it holds anything but whole numbers."""
     import nibabel
 
-    read_header(path)                                   # for its messages
+    nifti.read_header(path)                             # for its messages
     image = nibabel.load(path)
     try:
         values = np.asarray(image.dataobj)
-    except (*_DAMAGED, OSError, ValueError) as error:
+    except (*nifti.DAMAGED, OSError, ValueError) as error:
         raise ValueError(f"{path} is truncated or damaged ({error}); download it again") from error
     labels = np.nan_to_num(values).astype(np.int32)
     if not np.array_equal(labels, values):
@@ -129,12 +149,12 @@ def read_labels(path):
     return labels, image.affine
 
 
-def label_sources(root, subject):
+def label_sources(root, subject, source=files.Source()):
     """The three label volumes that NSD publishes for a subject: left, right, combined."""
-    return tuple(Path(root) / files.label_file(subject, stem) for stem in (files.LEFT, files.RIGHT, files.COMBINED))
+    return tuple(Path(root) / path for path in files.label_files(subject, source))
 
 
-def joined_labels(root, subject, n_areas):
+def joined_labels(root, subject, n_areas, source=files.Source()):
     """One label volume of both hemispheres: 1..n_areas left, n_areas + 1.. 2 n_areas right, 0 elsewhere.
 
     NSD's lh. and rh. volumes hold -1 (not cortex of this hemisphere), 0 (cortex without label) or the area; the combined volume
@@ -150,7 +170,7 @@ def joined_labels(root, subject, n_areas):
     ValueError
         Grids that differ, labels outside -1..n_areas, voxels in both hemispheres, disagreement with the combined volume.
     """
-    paths = label_sources(root, subject)
+    paths = label_sources(root, subject, source)
     (left, affine), (right, _), (combined, _) = (read_labels(path) for path in paths)
     for path, labels in zip(paths, (left, right, combined)):
         if labels.shape != left.shape:
@@ -169,11 +189,11 @@ def joined_labels(root, subject, n_areas):
     return np.where(left > 0, left, np.where(right > 0, right + n_areas, 0)).astype(np.uint16), affine
 
 
-def write_joined_labels(subject, n_areas, *, root):
-    """The writer of both.HCP_MMP1.nii.gz: a function of a path. The same labels give the same bytes."""
+def write_joined_labels(subject, n_areas, *, root, source=files.Source()):
+    """The writer of both.HCP_MMP1.nii.gz, or of another volume: a function of a path. The same labels give the same bytes."""
     import nibabel
 
-    labels, affine = joined_labels(root, subject, n_areas)
+    labels, affine = joined_labels(root, subject, n_areas, source)
     content = gzip.compress(nibabel.Nifti1Image(labels, affine).to_bytes(), mtime=0)
     return lambda path: path.write_bytes(content)
 

@@ -113,13 +113,7 @@ def _look_at_voxels(root, subject, path):
 def check_responses(path, trials, found):
     """ValueError unless a file has a finite response of every voxel to every trial; `trials` and `found` may be None."""
     with ResponseFile(path) as file:
-        if trials is not None and file.n_trials != len(trials):
-            raise ValueError(f"{path} has responses to {file.n_trials} trials, the subject's {files.TRIALS_OF} has "
-                             f"{len(trials)}; the two do not belong together")
-        differ = sorted(set(found["voxel_id"]) ^ set(file.voxel_ids)) if found is not None else []
-        if differ:
-            raise ValueError(f"{path} and the subject's {files.VOXELS} have different voxels: {len(differ)} are in one only, "
-                             f"such as voxel_id {differ[0]}; the two do not belong together")
+        file.check_against(None if trials is None else len(trials), None if found is None else found["voxel_id"])
         for first, values in file.blocks():
             wrong = ~np.isfinite(values).all(axis=1)
             if wrong.any():
@@ -130,10 +124,12 @@ def check_responses(path, trials, found):
 
 def _look_at_trials(root, subjects, present, wrong):
     """All pictures shown are there, and all subjects saw the same. Where a table has a fault of its own, that is said already."""
-    tables = [_below(root, files.table_file(root, subject, files.TRIALS_OF)) for subject in subjects]
-    if not {files.PICTURES, files.CONCEPTS, *tables} <= present - wrong:
+    tables = {subject: _below(root, files.table_file(root, subject, files.TRIALS_OF)) for subject in subjects}
+    if not {files.PICTURES, files.CONCEPTS, *tables.values()} <= present - wrong:
         return []
-    return _attempt(tables[0], lambda: index.stimulus_table(subjects, root=root))[0]
+    alone = [finding for subject, path in tables.items()
+             for finding in _attempt(path, lambda: index.stimulus_table([subject], root=root))[0]]
+    return alone or _attempt(tables[subjects[-1]], lambda: index.stimulus_table(subjects, root=root))[0]
 
 
 def _attempt(path, function):

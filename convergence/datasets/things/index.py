@@ -103,7 +103,7 @@ def read_stimuli(root, subject):
         row = int(np.argmax(trial != np.arange(len(table))))
         raise ValueError(f"{path}: trial_id must be 0 to {len(table) - 1} in order, row {row + 1} says {trial[row]}; {_TABLES}")
     if (own != subject).any():
-        raise ValueError(f"{path}: subject_id must be {subject}, found {sorted(set(own) - {subject})[:3]}; {_TABLES}")
+        raise ValueError(f"{path}: subject_id must be {subject}, found {sorted(set(own.tolist()) - {subject})[:3]}; {_TABLES}")
     odd = sorted(set(table["trial_type"]) - set(TRIAL_TYPES))
     if odd:
         raise ValueError(f"{path}: trial_type must be train or test, found {odd[:3]}; {_TABLES}")

@@ -23,12 +23,12 @@ import numpy as np
 from convergence.datasets.things import files
 from convergence.datasets.things.index import read_stimuli
 from convergence.datasets.things.responses_h5 import ResponseFile
-from convergence.datasets.things.voxels import read_coordinates
+from convergence.datasets.things.voxels import read_coordinates, voxel_ids
 from convergence.storage.outputs import fingerprint
 
 Z_SCORES = ("none", "session")
-_UNIT = {"none": "GLM amplitude of run-wise z-scored data, as published", "session": "GLM amplitude, z-scored per voxel and "
-                                                                                     "session"}
+_UNIT = {"none": "GLM amplitude of run-wise z-scored data, as published",
+         "session": "GLM amplitude, z-scored per voxel and session"}
 _SCRATCH = "voxels.partial"
 _TYPE = np.dtype("<f4")
 
@@ -68,7 +68,8 @@ def subject_matrices(subject, labels, hemisphere_compat, zscore, drop_dead_voxel
         folder.mkdir()
         _refuse_full_disk(folder, 2 * len(table) * len(trials) * _TYPE.itemsize)
         with ResponseFile(path) as file:
-            place = _places(file, voxel_id, len(trials), root, subject)
+            file.check_against(len(trials), voxel_ids(root, subject))
+            place = _places(file, voxel_id)
             alive = _collect(file, place, folder / _SCRATCH, voxel_id, sessions)
         manifest = {"subject": subject, "unit": _UNIT[zscore], "n_trials": len(trials), "hemisphere_compat": hemisphere_compat,
                     "zscore": zscore, "drop_dead_voxels": drop_dead_voxels, "parcels": {},
@@ -110,19 +111,14 @@ def read_manifest(path):
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}); {again} --overwrite again") from error
 
 
-def _places(file, voxel_id, n_trials, root, subject):
+def _places(file, voxel_id):
     """(n_voxels of the file,) place of every voxel in the order of the matrices' columns, -1 for those that have none."""
-    if file.n_trials != n_trials:
-        raise ValueError(f"{file.path} has responses to {file.n_trials} trials, "
-                         f"{files.table_file(root, subject, files.TRIALS_OF).name} has {n_trials}; the two files do not belong "
-                         "together")
     order = np.argsort(file.voxel_ids)
     where = np.searchsorted(file.voxel_ids, voxel_id, sorter=order).clip(max=file.n_voxels - 1)
     absent = file.voxel_ids[order[where]] != voxel_id
     if absent.any():
-        raise ValueError(f"{file.path}: {absent.sum()} of {len(voxel_id)} voxels of "
-                         f"{files.table_file(root, subject, files.VOXELS).name} have no responses, such as voxel_id "
-                         f"{voxel_id[absent][0]}; the two files do not belong together")
+        raise ValueError(f"{file.path}: {absent.sum()} of {len(voxel_id)} voxels of roi_coordinates.parquet have no responses, "
+                         f"such as voxel_id {voxel_id[absent][0]}; delete roi_coordinates.parquet and extract again")
     place = np.full(file.n_voxels, -1)
     place[order[where]] = np.arange(len(voxel_id))
     return place

@@ -16,8 +16,8 @@ from convergence.datasets.things import files
 from convergence.datasets.things.voxels import REFERENCE
 
 _READING = 150e6                # bytes a second, of an ordinary disk
-_WITHOUT = {"sessions": "has one file of responses per subject, with all sessions", "min_ncsnr": "comes without a volume of "
-                                                                                                 "ncsnr"}
+_WITHOUT = {"sessions": "has one file of responses per subject, with all sessions",
+            "min_ncsnr": "comes without a volume of ncsnr"}
 
 
 def check(root, chosen):
@@ -130,7 +130,8 @@ def _voxel_units(dataset, subject, compat):
     from convergence.datasets.things.voxels import coordinate_table, label_volume
     from convergence.tasks import Unit
 
-    inputs = (files.table_file(dataset.root, subject, files.VOXELS), files.grid_file(dataset.root, subject))
+    table, grid = files.table_file(dataset.root, subject, files.VOXELS), files.grid_file(dataset.root, subject)
+    inputs = (table, grid, *dataset.atlas_files())
     _refuse_missing(*inputs)
     options, places = {"subject": subject, "hemisphere_compat": compat}, {"root": dataset.root}
     return [Unit("coordinates", dataset.work / files.coordinate_file(subject), coordinate_table, options,
@@ -151,7 +152,7 @@ def _set_unit(dataset, subject, compat, chosen):
     options = {"subject": subject, "labels": sorted(labels), "hemisphere_compat": compat,
                "zscore": getattr(chosen, "zscore", None) or "none",
                "drop_dead_voxels": bool(getattr(chosen, "drop_dead_voxels", False))}
-    inputs = sources(dataset.root, subject)
+    inputs = (*sources(dataset.root, subject), *dataset.atlas_files())
     _refuse_missing(*inputs)
     return Unit("all parcels", folder, subject_matrices, options, {"root": dataset.root, "work": dataset.work}, inputs)
 

@@ -84,7 +84,9 @@ class Things(Dataset):
 
     def image(self, image):
         """The picture of a things_id: an RGB PIL.Image."""
-        from PIL import Image, ImageOps
+        from PIL import Image
+
+        from convergence.storage.pictures import rgb
 
         if image not in self.images.index:
             raise ValueError(f"image: {image} is no things_id; {self.work / files.IMAGES} has 0 to {len(self.images) - 1}")
@@ -93,8 +95,9 @@ class Things(Dataset):
             raise FileNotFoundError(f"{path} is not there; {files.IMAGES} names it as the picture of things_id {image}: download "
                                     "the pictures of the THINGS database (osf.io/jum2f)")
         try:
-            return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-        except (OSError, SyntaxError) as error:
+            with Image.open(path) as picture:
+                return rgb(picture)
+        except (OSError, ValueError, SyntaxError) as error:
             raise ValueError(f"{path} is not a readable picture ({error}); download it again") from error
 
     def stimulus_files(self):
@@ -163,7 +166,7 @@ class Things(Dataset):
             return np.zeros(shape, np.float32)
         try:
             matrix = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError, SyntaxError) as error:
+        except Exception as error:                      # NumPy reads the header as Python code, which can fail in many ways
             raise ValueError(f"{path} cannot be read ({error}); {script} --overwrite makes it again") from error
         if matrix.shape != shape or matrix.dtype != np.float32:
             raise ValueError(f"{path} holds {matrix.dtype} {matrix.shape}, the manifest beside it says float32 {shape}; {script} "

@@ -15,9 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from convergence.datasets.things import files
+
 KEY = "ResponseData"
 BLOCK_BYTES = 64 * 2**20
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_LENGTH_AT = {0: 40, 1: 44, 2: 28, 3: 28}           # byte at which the file's length stands, by version of the first block
 _AGAIN = "download betas_csv of THINGS-data (figshare+ item 20492835) again"
 
 
@@ -60,6 +63,17 @@ class ResponseFile:
     @property
     def dtype(self):
         return self._values.dtype
+
+    def check_against(self, n_trials=None, voxel_ids=None):
+        """ValueError where the subject's tables have other trials or voxels than the file; None: not compared."""
+        apart = "the two do not belong together"
+        if n_trials is not None and self.n_trials != n_trials:
+            raise ValueError(f"{self.path} has responses to {self.n_trials} trials, the subject's {files.TRIALS_OF} has "
+                             f"{n_trials}; {apart}")
+        differ = np.setxor1d(voxel_ids, self.voxel_ids) if voxel_ids is not None else ()
+        if len(differ):
+            raise ValueError(f"{self.path} and the subject's {files.VOXELS} have different voxels: {len(differ)} are in one "
+                             f"only, such as voxel_id {differ[0]}; {apart}")
 
     def blocks(self, n_bytes=BLOCK_BYTES):
         """Yield (first row, (n_rows, n_trials) float32), `n_bytes` of the file at a time, from the first row to the last.
@@ -108,10 +122,10 @@ def check_length(path):
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there; {_AGAIN}")
     with open(path, "rb") as file:
-        head = file.read(48)
-    if not head.startswith(_SIGNATURE) or len(head) < 48 or head[8] > 3:
+        head = file.read(52)
+    if not head.startswith(_SIGNATURE) or len(head) < 52 or head[8] not in _LENGTH_AT:
         raise ValueError(f"{path} is not an HDF5 file; {_AGAIN}")
-    place = 40 if head[8] < 2 else 28                   # of the length, in the two layouts of the first block
+    place = _LENGTH_AT[head[8]]
     expected, found = int.from_bytes(head[place:place + 8], "little"), path.stat().st_size
     if expected != found:
         raise ValueError(f"{path} has {found:,} bytes, but says it has {expected:,}: it was cut, or something was inserted; "

@@ -85,7 +85,7 @@ def _read_block(block, path, subject, areas):
 
     own = whole(block.assign(subject_id=block["subject_id"].str.removeprefix("sub-")), "subject_id", path)
     if (own != subject).any():
-        raise ValueError(f"{path}: subject_id must be {subject}, found {sorted(set(own) - {subject})[:3]}; {_TABLES}")
+        raise ValueError(f"{path}: subject_id must be {subject}, found {sorted(set(own.tolist()) - {subject})[:3]}; {_TABLES}")
     found = {column: whole(block, column, path) for column in ("voxel_id", *COORDINATES)}
     column_of = area_columns(block, path, areas)
     labels = _zeros_and_ones(block[[column_of[area] for area in areas]], path)
@@ -99,6 +99,12 @@ def _read_block(block, path, subject, areas):
     values = _zeros_and_ones(block[localisers], path)
     return pandas.DataFrame({**found, "area": np.where(labels.any(axis=1), labels.argmax(axis=1) + 1, 0).astype(np.int32),
                              **{column: values[:, k] for k, column in enumerate(localisers)}})
+
+
+def voxel_ids(root, subject):
+    """(n_voxels,) voxel_id of every row of a subject's VoxelMetadata.csv, with a parcel or without."""
+    path = files.table_file(root, subject, files.VOXELS)
+    return whole(read_text(path, ["voxel_id"], _TABLES, usecols=["voxel_id"]), "voxel_id", path)
 
 
 def area_columns(columns, path, areas):
@@ -236,9 +242,33 @@ def coordinate_table(subject, hemisphere_compat, *, root, atlas):
 
 
 def read_coordinates(work, subject):
-    """roi_coordinates.parquet of a subject, as it was made."""
+    """roi_coordinates.parquet of a subject, as it was made.
+
+    Raises
+    ------
+    ValueError
+        It is damaged: not readable, columns missing, or voxels that are not counted within their parcels by voxel_id.
+    """
     import pandas
-    return pandas.read_parquet(Path(work) / files.coordinate_file(subject))
+
+    path = Path(work) / files.coordinate_file(subject)
+    again = f"delete it and run 1_dataset_preparation/4_extract_roi_betas.py --dataset things --subjects {subject} again"
+    try:
+        table = pandas.read_parquet(path)
+        ids, roi = table["voxel_id"].to_numpy(np.int64), table["roi"].to_numpy(np.int64)
+        counted = table["voxel_roi_index"].to_numpy() == table.groupby("roi").cumcount().to_numpy()
+        # A parcel of one hemisphere has one name, and a name at most one parcel in each.
+        named = table.groupby(["name", "hemisphere"], observed=True)["roi"].transform("nunique").to_numpy() == 1
+        named &= table.groupby("roi")["name"].transform("nunique").to_numpy() == 1
+        sound = counted & named & (np.diff(ids, prepend=-1) > 0) & (table["subject_id"].to_numpy() == subject) & (roi > 0)
+        sound &= (table[COORDINATES].to_numpy(np.int64) >= 0).all(axis=1)
+    except Exception as error:                          # pyarrow raises a dozen types for damaged files
+        raise ValueError(f"{path} cannot be read as a table ({type(error).__name__}: {error}); {again}") from error
+    if not sound.all():
+        row = int(np.argmin(sound))
+        raise ValueError(f"{path}: {(~sound).sum()} of {len(table)} rows contradict the others, such as row {row + 1}, voxel_id "
+                         f"{ids[row]}; {again}")
+    return table
 
 
 def label_volume(subject, suffix, hemisphere_compat, *, root, work):
@@ -259,12 +289,11 @@ def label_volume(subject, suffix, hemisphere_compat, *, root, work):
 def _zeros_and_ones(block, path):
     """(n_rows, n_columns) bool of columns that must hold 0 and 1."""
     for column in block:
-        values = block[column]
-        if values.dtype.kind not in "iuf" or not values.isin([0, 1]).all():
-            wrong = values[~values.isin([0, 1])]
-            said = f"row {wrong.index[0] + 1} says {wrong.iloc[0]!r}" if len(wrong) else "text"
-            raise ValueError(f"{path}: column {column!r} must hold 0 and 1, {said}; {_TABLES}")
-    return block.to_numpy(bool)
+        accepted = block[column].isin([0, 1] if block[column].dtype.kind in "iuf" else ["0", "1"])
+        if not accepted.all():
+            raise ValueError(f"{path}: column {column!r} must hold 0 and 1, row {block.index[~accepted][0] + 1} says "
+                             f"{str(block.loc[~accepted, column].iloc[0])!r}; {_TABLES}")
+    return block.to_numpy(np.float32) > 0
 
 
 def _words(values):

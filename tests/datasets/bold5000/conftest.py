@@ -1,4 +1,4 @@
-"""The miniature BOLD5000, written once per session, and prepared once: copies are for tests that change something."""
+"""The miniature BOLD5000, prepared once per session: copies are for tests that change something."""
 
 import shutil
 from pathlib import Path
@@ -22,14 +22,9 @@ def options_with(**values):
 
 
 @pytest.fixture(scope="session")
-def downloaded(tmp_path_factory):
+def downloaded(miniature):
     """The folder bold5000 as one would have downloaded it. To be read, not written."""
-    from convergence.datasets.miniature.bold5000 import describe
-    from convergence.datasets.miniature.folder import write_folder
-
-    root = tmp_path_factory.mktemp("bold") / "bold5000"
-    write_folder(root, describe, {"seed": 0, "without": []})
-    return root
+    return miniature / "bold5000"
 
 
 @pytest.fixture(scope="session")

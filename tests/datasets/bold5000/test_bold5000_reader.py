@@ -113,6 +113,8 @@ def test_missing_or_damaged_pictures_are_named(with_indexes):
     path.write_bytes(b"\xff\xd8 no more")
     with pytest.raises(ValueError, match=f"{path.name} cannot be read as a picture"):
         dataset.image(3)
+    Image.fromarray(np.full((8, 8), 32896, np.uint16)).save(path, "PNG")
+    assert np.asarray(dataset.image(3)).tolist() == np.full((8, 8, 3), 128).tolist()        # 16 bits are divided, not cut
     path.unlink()
     with pytest.raises(FileNotFoundError, match=f"{path.name} is not there; unpack the archive of BOLD5000's stimuli"):
         open_dataset("bold5000", with_indexes).image(3)

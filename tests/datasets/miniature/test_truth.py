@@ -39,7 +39,7 @@ def test_the_truth_of_the_miniature(miniature):
 
 
 def test_reading_what_is_not_there(miniature, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"is no miniature dataset; did you mean .*bold5000 or .*nsd\?"):
+    with pytest.raises(FileNotFoundError, match=r"is no miniature dataset; did you mean .*bold5000 or .*nsd or .*things\?"):
         read_truth(miniature)
     with pytest.raises(FileNotFoundError, match="truth.json is not there, so .* is no miniature dataset; python -m convergence"):
         read_truth(tmp_path)

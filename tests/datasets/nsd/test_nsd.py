@@ -12,6 +12,7 @@ from tiny_nsd import beta_path, naive, run
 
 from convergence import open_dataset
 from convergence.datasets.base import TRIAL_COLUMNS
+from convergence.datasets.nsd.files import Source
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +158,40 @@ def test_the_tables_alone_are_enough_for_what_they_hold(stage_1, tmp_path):
         shutil.copy(stage_1 / name, tmp_path / name)
     nsd = open_dataset("nsd", tmp_path)
     assert nsd.subjects == [2, 5] and not nsd.trials["exists"].any() and len(nsd.captions) == len(nsd.images) == 9
+    assert len(nsd.parcels()) == 180
     with pytest.raises(FileNotFoundError, match="nsd_stimuli.hdf5 is not there; it holds the pictures"):
         nsd.image(0)
+    with pytest.raises(FileNotFoundError, match="betas/sub02 is not there; .*/4_extract_roi_betas.py --subjects 2"):
+        nsd.responses(2, 1)
+
+
+def test_a_set_of_another_source_is_read_from_its_own_folder(root, monkeypatch):
+    source = Source(betas="fithrf", zscore="session", volume="streams")
+    folder = root / "betas_func1mm_fithrf_streams_zscore"
+    shutil.copytree(root / "betas/sub05", folder / "sub05")
+    np.save(folder / "sub05/sub-05_roi-001.npy", np.full((10, 2), 0.5, np.float32))
+    nsd = open_dataset("nsd", root, source=source)
+    assert nsd.responses(5, 1, [9]).tolist() == [[0.5, 0.5]] and nsd.response_files(5) == (folder / "sub05/manifest.json",)
+    assert nsd.trials.query("exists")["subject"].unique().tolist() == [5]               # no betas of this kind are on the disk
+    assert [parcel.name for parcel in nsd.parcels()][:3] == ["early", "midventral", "midlateral"]
+    assert [parcel.labels for parcel in nsd.parcels()][0] == (1, 8)
+    monkeypatch.setenv("NSD_MATRICES", folder.name)
+    assert open_dataset("nsd", root).source == source
+    assert open_dataset("nsd", root, source=Source()).responses(5, 1).dtype == np.int16
+    monkeypatch.setenv("NSD_MATRICES", "betas_streams")
+    with pytest.raises(ValueError, match="'betas_streams' does not name a set of matrices; expected 'betas', or a name such as"):
+        open_dataset("nsd", root)
+
+
+def test_an_absent_set_is_named_with_its_command_and_with_those_that_are_there(root):
+    nsd = open_dataset("nsd", root, source=Source("func1pt8mm", min_ncsnr=0.2, drop_dead_voxels=True))
+    with pytest.raises(FileNotFoundError, match=r"betas_func1pt8mm_fithrf_GLMdenoise_RR_HCP_MMP1_alive_ncsnr0.2/sub05 is not "
+                       r"there; "
+                       r"1_dataset_preparation/4_extract_roi_betas.py --subjects 5 --resolution func1pt8mm --drop-dead-voxels "
+                       r"--min-ncsnr 0.2 makes it; there are sets of this subject in betas: NSD_MATRICES chooses one of them"):
+        nsd.responses(5, 1)
+    with pytest.raises(ValueError, match="nothing is known about the labels of the ROI volume 'floc-faces'; give a table"):
+        open_dataset("nsd", root, source=Source(volume="floc-faces")).atlas()
 
 
 def test_files_that_decide_what_comes_after(nsd):

@@ -14,7 +14,9 @@ import pytest
 import tiny_nsd
 from tiny_nsd import beta_path, contents, naive, run
 
+from convergence.datasets import nifti
 from convergence.datasets.nsd import betas, volumes
+from convergence.datasets.voxels import voxel_columns
 
 FEW = ("--rois", "V1", "V6", "2")                  # labels 1, 3, 2 and 52 (the area named 2), left and right
 
@@ -49,12 +51,12 @@ def manifest(root, subject):
 
 def sessions_read(monkeypatch):
     """A list that fills with the names of the beta files that are read to the end."""
-    seen = []
+    seen, original = [], nifti.stream
 
     def stream(header):
         seen.append(header.path.name)
-        return volumes.stream(header)
-    monkeypatch.setattr(betas, "stream", stream)
+        return original(header)
+    monkeypatch.setattr(nifti, "stream", stream)
     return seen
 
 
@@ -94,7 +96,7 @@ def test_columns_are_in_c_order_within_a_parcel():
     labels = np.zeros((2, 3, 2), int)
     labels[1, 0, 0] = labels[0, 2, 1] = labels[0, 1, 0] = 7
     labels[0, 0, 0] = labels[1, 2, 1] = 4
-    columns = betas.voxel_columns(labels, [4, 5, 7])
+    columns = voxel_columns(labels, [4, 5, 7])
     assert columns.of_label == {4: slice(0, 2), 5: slice(2, 2), 7: slice(2, 5)}
     volume = np.arange(12).reshape(2, 3, 2) * 10
     assert volume.ravel(order="F")[columns.offsets].tolist() == [0, 110, 20, 50, 60]
@@ -191,12 +193,13 @@ def test_a_damaged_session_is_named_and_the_rest_goes_on(root, capsys, monkeypat
     assert np.array_equal(matrix(root, 2, 1), naive(root, 2, 1, (1, 2, 3)))
 
 
-@pytest.mark.parametrize("function, kept", [("whole_numbers", 0), ("_write_header", 0), ("json", 3)])
-def test_a_full_disk_leaves_nothing_half_written(root, capsys, monkeypatch, function, kept):
+@pytest.mark.parametrize("module, function, kept", [(volumes, "whole_numbers", 0), (volumes, "write_npy_header", 0),
+                                                    (betas, "write_npy_header", 3), (betas, "json", 3)])
+def test_a_full_disk_leaves_nothing_half_written(root, capsys, monkeypatch, module, function, kept):
     """While a session is written, at the start of a file, and when the set is all but complete."""
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(betas, function, SimpleNamespace(dumps=full) if function == "json" else full)
+    monkeypatch.setattr(module, function, SimpleNamespace(dumps=full) if function == "json" else full)
     assert run("4", "--root", root, "--subjects", 2, *FEW) == 1
     assert "No space left on device" in capsys.readouterr().err
     monkeypatch.undo()

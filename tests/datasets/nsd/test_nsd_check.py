@@ -49,6 +49,15 @@ def test_sessions_come_from_the_record_or_from_the_last_one_found(root):
     assert expected_sessions(root, 2) == [1]
 
 
+def test_a_damaged_record_is_a_finding_of_the_deep_check_alone(root):
+    record = root / "subj05/behav/responses.tsv"
+    record.write_text("SESSION\n")
+    assert not faults(root) and expected_sessions(root, 5) == [1, 2]
+    found = faults(root, deep=True)
+    assert list(found) == ["subj05/behav/responses.tsv"]
+    assert "with the columns SESSION and 73KID" in found["subj05/behav/responses.tsv"].message
+
+
 def test_subjects_and_sessions_can_be_asked_for(root):
     assert not faults(root, subjects=[5], sessions=[2])
     assert list(faults(root, subjects=[5], sessions=[2, 3])) == [BETAS.replace("session02", "session03")]

@@ -7,7 +7,7 @@ import tiny_nsd
 from tiny_nsd import IMAGES_OF, beta_path
 
 from convergence.datasets.nsd import index
-from convergence.datasets.nsd.files import sessions_on_disk, subjects_on_disk
+from convergence.datasets.nsd.files import Source, sessions_on_disk, subjects_on_disk
 
 TABLE = "nsd_stim_info_merged.csv"
 
@@ -119,8 +119,38 @@ def test_trials_in_a_session_come_from_the_headers(root):
     with pytest.raises(ValueError, match=r"sessions have different numbers of volumes: 5 in 3 files, but "
                                          r".*subj02.*betas_session03.nii.gz has 4; download the odd ones"):
         index.trials_per_session(root, sessions)
-    with pytest.raises(ValueError, match="has no beta file such as .*so that the number of trials in a session is unknown"):
-        index.trials_per_session(root, {2: [], 5: []})
+    tiny_nsd.save(np.ones((7, 6, 5, 9), np.int16), root / "subj02/func1pt8mm/betas_fithrf/betas_session01.nii.gz")
+    assert index.trials_per_session(root, {2: [1], 5: []}, Source("func1pt8mm", "fithrf")) == 9
+
+
+def test_without_betas_the_trials_in_a_session_come_from_the_records(root):
+    change(root, lambda t: t[(t["SESSION"] != 3) | (t["TRIAL"] > 0)], "subj02/behav/responses.tsv", sep="\t")     # one is shorter
+    assert index.trials_per_session(root, {2: [], 5: []}) == 5
+    (root / "subj02/behav/responses.tsv").unlink(), (root / "subj05/behav/responses.tsv").unlink()
+    with pytest.raises(ValueError, match="has no beta file such as .*func1pt8mm.*so that the number of trials in a session "
+                                         "is unknown; download at least one session, or behav/responses.tsv"):
+        index.trials_per_session(root, {2: [], 5: []}, Source("func1pt8mm"))
+
+
+def test_the_table_names_the_beta_files_of_a_source_and_of_either_kind(root):
+    (root / "subj05/func1pt8mm/betas_assumehrf").mkdir(parents=True)
+    (root / "subj05/func1pt8mm/betas_assumehrf/betas_session02.hdf5").write_bytes(b"")
+    source = Source("func1pt8mm", "assumehrf")
+    assert sessions_on_disk(root, 5, source) == [2]
+    table = index.trial_table(5, {2: [], 5: [2]}, root=root, resolution="func1pt8mm", betas="assumehrf")
+    assert table.loc[table["exists"], "filename"].unique().tolist() == ["subj05/func1pt8mm/betas_assumehrf/betas_session02.hdf5"]
+    assert table.loc[0, "filename"] == "subj02/func1pt8mm/betas_assumehrf/betas_session01.nii.gz"
+    assert table.drop(columns=["filename", "exists"]).equals(trials(root).drop(columns=["filename", "exists"]))
+
+
+@pytest.mark.parametrize("content, message", [
+    ("SESSION\tTRIAL\n1\t2\n", "responses.tsv is not a readable table with the columns SESSION and 73KID"),
+    ("SESSION\t73KID\n1\tdog\n", "responses.tsv: column 73KID holds something else than numbers"),
+    ("", "responses.tsv is not a readable table")])
+def test_a_record_that_is_none_is_refused(root, content, message):
+    (root / "subj05/behav/responses.tsv").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        trials(root)
 
 
 def test_volumes_are_listed_with_the_one_that_is_made(root):

@@ -8,7 +8,8 @@ import pytest
 import tiny_nsd
 from tiny_nsd import label_path, save
 
-from convergence.datasets.nsd.volumes import (joined_labels, read_header, read_labels, stream, usual_count, whole_numbers,
+from convergence.datasets.nifti import stream
+from convergence.datasets.nsd.volumes import (joined_labels, read_header, read_labels, usual_count, whole_numbers,
                                               write_joined_labels)
 
 

@@ -1,0 +1,33 @@
+"""Models that look at pictures, from the Hugging Face hub or a folder: why one could not be loaded, with what to do about it.
+
+    try:
+        model, loading = AutoModel....from_pretrained(source, output_loading_info=True)
+    except LOAD_ERRORS as error:
+        raise ValueError(cannot_load(source, error)) from error
+    refuse_random_weights(source, loading)
+"""
+
+from pathlib import Path
+
+LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError)
+
+
+def cannot_load(source, error):
+    """What to tell a person whose model could not be loaded; `source`: hub id or folder."""
+    reason = " ".join(str(error).split())[:300]
+    if Path(source).is_dir():
+        return (f"model {source!r} cannot be loaded: {reason}; expected a folder that save_pretrained of a model and of its "
+                "processor wrote")
+    if "gated" in f"{error} {error.__cause__}":
+        return (f"model {source!r} is gated: accept its terms on huggingface.co/{source}, then log in with `hf auth login` "
+                f"({reason})")
+    return (f"unknown model {source!r}, or no connection to the Hugging Face hub: check the name (<organisation>/<model>) and "
+            f"--revision, connect to the internet, or give a folder that holds it with --model ({reason})")
+
+
+def refuse_random_weights(source, loading):
+    """A ValueError where weights were not in the files, and so are random; `loading`: output_loading_info of transformers."""
+    lacking = sorted(name for name in loading["missing_keys"] if not name.endswith("num_batches_tracked"))      # a counter
+    if lacking:
+        raise ValueError(f"model {source!r}: its weights lack {len(lacking)} tensors, which would be random: "
+                         f"{', '.join(lacking[:3])}; download it again")
