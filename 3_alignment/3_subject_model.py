@@ -52,6 +52,7 @@ def main(arguments=None):
 
     from convergence.alignment.choice import check_responses, choose_parcels, choose_subjects, pilot
     from convergence.alignment.model_plan import session_work, shared_work
+    from convergence.alignment.other_datasets import features_of
     from convergence.alignment.parts import merge
     from convergence.alignment.subject_model import check_images, choose_features
     from convergence.datasets import open_dataset
@@ -59,7 +60,8 @@ def main(arguments=None):
     from convergence.tasks import run_units
 
     dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
-    files = choose_features(features_folder(chosen.features), dataset.name, chosen.models, untrained=chosen.untrained)
+    home = features_of(dataset.name)
+    files = choose_features(features_folder(chosen.features), home, chosen.models, untrained=chosen.untrained)
     subjects = choose_subjects(dataset, chosen.subjects)
     check_responses(dataset, subjects)
     output = folder
@@ -68,7 +70,7 @@ def main(arguments=None):
         subjects = subjects[:1]
     parcels = choose_parcels(dataset, chosen.hemispheres, chosen.rois)
     shown = dataset.trials.loc[dataset.trials["subject"].isin(subjects) & dataset.trials["exists"], "image"]
-    check_images(files, dataset.name, shown)
+    check_images(files, home, shown)
     plan = session_work if chosen.trials == "sessions" else shared_work
     units, table, what = plan(dataset, chosen, subjects, parcels, files, output, controls=folder)
     parts = run_units(units, title="subject-model", scheduler=chosen.scheduler, jobs=chosen.jobs, overwrite=chosen.overwrite,

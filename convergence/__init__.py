@@ -4,7 +4,9 @@ The public names below are imported from their modules when they are first used,
 
     responses -> RDMs            compute_rdm
     RDMs -> similarity           rsa, partial_rsa, noise_ceiling
+    any other measure            measure, list_metrics, register_metric, calibrate
     is it there?                 mantel_moments, permutation_null, p_values
+    which model is better?       compare_models
     how deep in the network?     peak_depth, layer_curves
     what do people share?        KMCCA
     which parcels are alike?     connectivity_matrix, spanning_tree_backbone, orient_edges, spectral_order
@@ -27,6 +29,7 @@ _MODULE_OF = {
     "permutation_null": "analysis.null",
     "p_values": "analysis.inference",
     "noise_ceiling": "analysis.reliability",
+    "compare_models": "analysis.model_comparison",
     "peak_depth": "analysis.hierarchy",
     "layer_curves": "analysis.hierarchy",
     "KMCCA": "analysis.multiview",
@@ -36,6 +39,10 @@ _MODULE_OF = {
     "spectral_order": "analysis.connectivity",
     "fit_power_law": "analysis.power_law",
     "fit_joint_power_law": "analysis.power_law",
+    "measure": "analysis.metrics",
+    "list_metrics": "analysis.metrics",
+    "register_metric": "analysis.metrics",
+    "calibrate": "analysis.metrics",
     "open_dataset": "datasets",
 }
 __all__ = sorted(_MODULE_OF)

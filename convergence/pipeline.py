@@ -2,7 +2,7 @@
 
     python -m convergence run nsd.yml               # everything; what is done is skipped
     python -m convergence run nsd.yml --from 3_alignment/2_subject_subject.py
-    python -m convergence run nsd.yml --dry-run
+    python -m convergence run nsd.yml --dry-run     # what each step would do, as far as the steps before it are done
 
 The file has two parts. `shared` gives options that every step takes if it has them; `steps` lists the steps with their own options, spelt
 as on the command line without the dashes. A step is a stage script, or a command of `python -m convergence`. Paths are relative to the file.
@@ -16,11 +16,12 @@ as on the command line without the dashes. A step is a stage script, or a comman
 The first step that fails ends the run with exit status 1; the same command goes on from there.
 """
 
+import contextlib
 import importlib
 import importlib.util
+import io
 import os
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 from convergence.cli import command, options, shared_defaults
@@ -40,8 +41,7 @@ def main(arguments=None):
     with _folder(Path(chosen.config).resolve().parent), shared_defaults(config["shared"]):
         for number, (name, own) in enumerate(steps, start=1):
             print(f"[{number}/{len(steps)}] {name} {' '.join(_flags(own))}", flush=True)
-            if not chosen.dry_run:
-                _run_step(name, own)
+            (_forecast if chosen.dry_run else _run_step)(name, own)
         if not chosen.dry_run:
             _print_outputs(config)
 
@@ -101,6 +101,19 @@ def _run_step(name, own):
     print(f"    {time.time() - started:.1f} s", flush=True)
 
 
+def _forecast(name, own):
+    """What a step's own --dry-run says; a step without one, or that lacks what earlier steps write, says so in a line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            status = _main_of(name)()(_flags({**own, "dry-run": True}))
+    except SystemExit:
+        print("    to do (this step has no forecast)", flush=True)
+        return
+    if status:
+        print(f"    not known yet: {(said.getvalue().strip().splitlines() or ['it failed'])[-1].removeprefix('error: ')}", flush=True)
+
+
 def _main_of(name):
     """A function that imports the step and returns its main; the step is known to exist, and not imported yet."""
     from convergence.__main__ import COMMANDS
@@ -144,7 +157,7 @@ def _print_outputs(config):
             print(f"  {file}")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _folder(path):
     before = Path.cwd()
     os.chdir(path)

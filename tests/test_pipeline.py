@@ -18,7 +18,14 @@ def test_steps_run_in_the_folder_of_the_file(tmp_path, capsys):
     assert main([config]) == 0
     assert (tmp_path / "a" / "README.md").exists() and (tmp_path / "b" / "README.md").exists()
     assert "[2/2] describe-derivatives --out b/README.md" in capsys.readouterr().out
+
+
+def test_a_dry_run_says_of_every_step_what_it_would_do(tmp_path, capsys):
+    config = write(tmp_path, f"shared: {{root: nsd}}\nsteps:\n  - {STEP}: {{out: a.md}}\n  - make-miniature: {{out: data}}\n  - 1_dataset_preparation/2_build_indexes.py\n")
     assert main([config, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "to do (this step has no forecast)" in said and "not known yet: " in said and "nsd does not exist" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yml"]
 
 
 def test_a_failing_step_ends_the_run(tmp_path, capsys):

@@ -80,7 +80,7 @@ def check_stores(derivatives, dataset, subjects, hemispheres, parcels, recipe=Re
     from convergence.storage.rdm_store import RDMStore
 
     paths = {subject: store_path(derivatives, dataset, subject, hemispheres, recipe) for subject in subjects}
-    command = f"python 3_alignment/1_compute_rdms.py --dataset {dataset} --hemispheres {hemispheres}" + f" {recipe.flags}" * bool(recipe.flags)
+    command = f"python 3_alignment/1_compute_rdms.py --dataset {dataset} --hemispheres {hemispheres} {recipe.flags}".rstrip()
     missing = [subject for subject, path in paths.items() if not path.exists()]
     if missing:
         raise FileNotFoundError(f"{_listed([paths[subject] for subject in missing])} not there; make them with: {command} "
@@ -112,12 +112,14 @@ def say_cost(units, *, flops, memory, disk):
     from convergence.storage.outputs import state
 
     n = sum(state(unit.output, unit.record)[0] != "done" for unit in units)
-    print(f"{n} of {len(units)} units to do: about {_time(n * flops / _FLOPS)} on one CPU core (and reading), {_bytes(memory)} of memory for a unit, "
-          f"{_bytes(n * disk)} of disk")
+    print(f"{n} of {len(units)} units to do: about {_time(n * flops / _FLOPS)} on one CPU core (and reading), {_bytes(memory)} "
+          f"of memory for a unit, {_bytes(n * disk)} of disk")
 
 
 def _time(seconds):
-    return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{max(1, round(seconds))} seconds"
+    if seconds > 5400:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{max(1, round(seconds))} seconds"
 
 
 def _bytes(n):

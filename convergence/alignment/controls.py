@@ -86,7 +86,8 @@ def images_of(controls):
 
 
 def choices(controls):
-    """What is computed, [(name, distance, numbers of the controls)]: nothing controlled, each control alone, and, of several, all at once."""
+    """What is computed, [(name, distance, numbers of the controls)]: nothing controlled, each control alone, and, of several, all
+    at once."""
     names = list(controls)
     found = [("uncontrolled", "", ())] + [(name, controls[name].distance, (k,)) for k, name in enumerate(names)]
     if len(names) > 1:
@@ -108,7 +109,8 @@ def stacked(controls, table, kept=None, *, method="pearson", device="auto"):
     if not len(rdms):
         return None, numbers
     units, reasons = prepare(rdms, [""] * len(rdms), device, method=method, kept=kept)
-    varied = [k for k, reason in enumerate(reasons) if not reason]          # constant over the pairs that count: nothing to take out
+    # constant over the pairs that count: nothing to take out
+    varied = [k for k, reason in enumerate(reasons) if not reason]
     place = {k: number for number, k in enumerate(varied)}
     return (units[varied] if varied else None), [[place[k] for k in some if k in place] for some in numbers]
 
@@ -116,22 +118,25 @@ def stacked(controls, table, kept=None, *, method="pearson", device="auto"):
 def _from_table(path, dataset, name, distance):
     if not path.exists():
         there = sorted(found.stem.removeprefix("control_") for found in path.parent.glob("control_*.parquet"))
-        raise FileNotFoundError(f"{path} is not there; the control {name!r} is a table with the columns {dataset.image_key} and features. There are "
-                                f"{', '.join(there) or 'no tables'}, and built in {', '.join(BUILT_IN)}")
+        raise FileNotFoundError(f"{path} is not there; the control {name!r} is a table with the columns {dataset.image_key} and "
+                                f"features. There are {', '.join(there) or 'no tables'}, and built in {', '.join(BUILT_IN)}")
     table = read_table(path)
     if dataset.image_key not in table or len(table.columns) < 2:
-        raise ValueError(f"{path} has the columns {', '.join(map(str, table.columns))}; expected {dataset.image_key} and columns of features")
+        raise ValueError(f"{path} has the columns {', '.join(map(str, table.columns))}; expected {dataset.image_key} and columns "
+                         "of features")
     features = table.set_index(dataset.image_key)
     twice = features.index[features.index.duplicated()].unique()
     if len(twice):
-        raise ValueError(f"{path} has {len(twice)} images in more than one row, such as {dataset.image_key} {', '.join(map(str, twice[:3]))}")
+        raise ValueError(f"{path} has {len(twice)} images in more than one row, such as {dataset.image_key} "
+                         f"{', '.join(map(str, twice[:3]))}")
     try:
         values = features.astype(np.float64)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: features are not numbers ({error})") from error
     if not np.isfinite(values.to_numpy()).all():
         broken = values.index[~np.isfinite(values.to_numpy()).all(axis=1)]
-        raise ValueError(f"{path} has NaN or infinity for {len(broken)} images, such as {dataset.image_key} {', '.join(map(str, broken[:3]))}")
+        raise ValueError(f"{path} has NaN or infinity for {len(broken)} images, such as {dataset.image_key} "
+                         f"{', '.join(map(str, broken[:3]))}")
     if distance == "pearson" and values.shape[1] < 2:
         raise ValueError(f"{path} has one column of features; 1 - Pearson r needs at least two, use --distance euclidean")
     return Control(name, distance, values)

@@ -7,7 +7,8 @@ The statistic: in every session the layer with the largest |r|, its r with its s
 modality, over subjects. Its null relabels the images that a session showed, on the networks' side: the rows of an image keep their order, images change
 places that were shown equally often in the session. One relabelling serves all layers, networks and parcels of a session. It is drawn for images in
 the order of their first appearance, from the seed and the session's number, so that subjects whose sessions have the same structure share
-it: against a model, one relabelling must serve all subjects who share a geometry (analysis/group_null.py). Sessions are relabelled independently.
+it: against a model, one relabelling must serve all subjects who share a geometry (analysis/group_null.py). Sessions are
+relabelled independently. `published`: single trials change places, by one list of permutations for all sessions and subjects.
 
 Only the mean over the networks of a modality leaves a unit: (n_modalities, n_permutations, n_rois) float32, 14 MB for 180 parcels and 10,000 relabellings.
 Memory: RDMs of one session (n_rois + n_layers of one network). Time per network: n_permutations x n_rois x n_layers x n_trials^2 multiplications.
@@ -23,7 +24,7 @@ from convergence.alignment.trials import session_trials
 from convergence.features.store import open_features
 
 
-def session_units(dataset, sessions, files, modalities, table, *, rois, permutations, seed, device="auto"):
+def session_units(dataset, sessions, files, modalities, table, *, rois, permutations, seed, device="auto", published=None):
     """The units of work of some sessions.
 
     Parameters
@@ -39,26 +40,34 @@ def session_units(dataset, sessions, files, modalities, table, *, rois, permutat
     rois : list of int
     permutations, seed : int
     device : str
+    published : int, optional
+        Relabel single trials as published, by one list of permutations of so many trials.
     """
     from convergence.tasks import Unit
 
-    options = {"rois": rois, "modalities": modalities, "permutations": permutations, "seed": seed, "clip": CLIP}
-    return [Unit(f"subject {subject}, session {session}", parts_folder(table) / f"subject-{subject:02d}_session-{session:02d}_samples.npy", session_null,
-                 options={"subject": subject, "session": session, **options}, places={"dataset": dataset, "files": files, "device": device},
+    options = {"rois": rois, "modalities": modalities, "permutations": permutations, "seed": seed, "clip": CLIP,
+               **({"published": published} if published else {})}
+    return [Unit(f"subject {subject}, session {session}",
+                 parts_folder(table) / f"subject-{subject:02d}_session-{session:02d}_samples.npy", session_null,
+                 options={"subject": subject, "session": session, **options},
+                 places={"dataset": dataset, "files": files, "device": device},
                  inputs=(*dataset.response_files(subject), *files.values())) for subject, session in sessions]
 
 
-def session_null(*, subject, session, rois, modalities, permutations, seed, clip, dataset, files, device="auto"):
+def session_null(*, subject, session, rois, modalities, permutations, seed, clip, dataset, files, device="auto", published=None):
     """Null of the best layer in one session, mean over the networks of each modality: (n_modalities, permutations, n_rois) float32.
 
     NaN where a parcel, or a layer of one of the networks, cannot be computed.
     """
     from convergence.analysis.null import permutation_null
-    from convergence.analysis.relabelling import draw_relabellings
+    from convergence.analysis.relabelling import draw_published, draw_relabellings
 
     trials = session_trials(dataset.trials, subject, session)
     images = trials["image"].to_numpy()
-    relabellings = draw_relabellings(len(images), permutations, (seed, session), blocks=pandas.factorize(images)[0])
+    if published:
+        relabellings = np.concatenate(list(draw_published(len(images), permutations, seed, published)))
+    else:
+        relabellings = draw_relabellings(len(images), permutations, (seed, session), blocks=pandas.factorize(images)[0])
     parcels = [parcel for parcel in dataset.parcels("joined") if parcel.roi in set(rois)]
     found_rois, units, reasons = prepared_parcels(dataset, subject, parcels, trials, clip, device)
     place = {roi: rois.index(roi) for roi in found_rois}
@@ -72,7 +81,8 @@ def session_null(*, subject, session, rois, modalities, permutations, seed, clip
             if any(layer_reasons):
                 total = np.nan
                 break
-            total = total + permutation_null(units[good], layers, relabellings=relabellings, reduce="signed_max").cpu().numpy()
+            best = permutation_null(units[good], layers, relabellings=relabellings, reduce="signed_max")
+            total = total + best.cpu().numpy()
         null[m][:, [place[found_rois[k]] for k in good]] = total / len(names)
     return null
 
@@ -90,11 +100,11 @@ def mean_null(*, parts, sessions, which):
 
     Returns
     -------
-    (n_permutations, n_rois) float64 array
+    (n_permutations, n_rois) float32 array
         NaN for a parcel that could not be computed in one of the sessions.
     """
     subjects = [subject for subject, _ in sessions]
     total = 0.0
     for part, subject in zip(parts, subjects):
         total = total + np.load(part, mmap_mode="r")[which] / float(subjects.count(subject) * len(set(subjects)))
-    return total
+    return total.astype(np.float32)

@@ -42,6 +42,11 @@ def folder_of(dataset):
     return dataset.split("-")[0]
 
 
+def features_of(dataset):
+    """The dataset whose feature files hold a dataset's pictures: the parts of BOLD5000 keep the picture numbers of the whole."""
+    return folder_of(dataset) if folder_of(dataset) in FAMILIES else dataset
+
+
 def pair_unit(dataset, i, j, table, *, hemispheres="joined", form="full", rois=None, method="pearson", exclude=(),
               reference=False, sessions=None,
               device="auto"):

@@ -147,19 +147,23 @@ def prepare(rdms, reasons, device="auto", *, method="pearson", kept=None):
 
 
 def store_path(derivatives, dataset, subject, hemispheres, recipe=Recipe(), session=None):
-    """Where a subject's RDMs of shared trials are: <derivatives>/nsd/rdms/subject-01_joined_shared.h5; of one session: ..._session-03.h5."""
+    """Where a subject's RDMs of shared trials are: <derivatives>/nsd/rdms/subject-01_joined_shared.h5; of one session:
+    ..._session-03.h5."""
     trials = "shared" if session is None else f"session-{session:02d}"
     return Path(derivatives) / dataset / "rdms" / f"subject-{subject:02d}_{hemispheres}_{trials}{recipe.suffix}.h5"
 
 
-def store_unit(dataset, subject, parcels, hemispheres, derivatives, *, recipe=Recipe(), session=None, dtype="float32", device="auto"):
-    """The unit of work (tasks.Unit) that writes a subject's store; session: of all trials of that session instead of the shared ones."""
+def store_unit(dataset, subject, parcels, hemispheres, derivatives, *, recipe=Recipe(), session=None, dtype="float32",
+               device="auto"):
+    """The unit of work (tasks.Unit) that writes a subject's store; session: of all trials of that session instead of the shared
+    ones."""
     from convergence.tasks import Unit
 
     name = f"subject {subject}" if session is None else f"subject {subject}, session {session}"
     more = {} if session is None else {"session": session}
     return Unit(name, store_path(derivatives, dataset.name, subject, hemispheres, recipe, session), subject_rdms,
-                options={"subject": subject, "hemispheres": hemispheres, "rois": [parcel.roi for parcel in parcels], **recipe.options, **more,
+                options={"subject": subject, "hemispheres": hemispheres, "rois": [parcel.roi for parcel in parcels],
+                         **recipe.options, **more,
                          **({} if dtype == "float32" else {"dtype": dtype})},
                 places={"dataset": dataset, "device": device}, inputs=tuple(dataset.response_files(subject)))
 
@@ -192,7 +196,8 @@ def subject_rdms(*, subject, hemispheres, rois, dataset, session=None, dtype="fl
                   "stimuli": "images" if recipe.by_image else "trials",
                   "first_repetition": repetitions.start, "n_repetitions": len(repetitions)}
     found = ((parcel.roi, *recipe.condensed(dataset, subject, parcel, trials, device=device)) for parcel in parcels)
-    return lambda path: write_rdms(path, parcels=_Sized(len(parcels), found), trials=stimuli.rename(columns={"subject_index": "row"}),
+    return lambda path: write_rdms(path, parcels=_Sized(len(parcels), found),
+                                   trials=stimuli.rename(columns={"subject_index": "row"}),
                                    attributes=attributes, dtype=dtype)
 
 
@@ -200,8 +205,8 @@ def _too_few(dataset, subject, session, trials, recipe, n_stimuli):
     if session is not None:
         return f"subject {subject}, session {session} has {n_stimuli} stimuli for an RDM, at least 4 are needed"
     if recipe.by_image and len(trials) >= 4:
-        return (f"subject {subject} has {n_stimuli} shared images that were shown often enough, at least 4 are needed; get its sessions, or choose other "
-                "subjects with --subjects")
+        return (f"subject {subject} has {n_stimuli} shared images that were shown often enough, at least 4 are needed; get its "
+                "sessions, or choose other subjects with --subjects")
     planned = int(dataset.trials.loc[dataset.trials["subject"] == subject, "shared"].sum())
     return (f"subject {subject} has {len(trials)} existing trials of shared images ({planned} were planned), "
             "at least 4 are needed; get its sessions, or choose other subjects with --subjects")

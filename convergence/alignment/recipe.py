@@ -1,8 +1,8 @@
 """How responses become RDMs, where there is a choice: the options of 1_compute_rdms.py as a value, and what they do to responses.
 
     recipe = Recipe(metric="euclidean", zscore=True)
-    recipe.suffix                       # "_euclidean_zscore": what the names of stores and tables have at their end; "" for the
-    published recipe recipe.flags                        # "--metric euclidean --zscore"
+    recipe.suffix                       # "_euclidean_zscore": end of the names of stores and tables; "" as published
+    recipe.flags                        # "--metric euclidean --zscore"
     recipe.condensed(dataset, subject, parcel, trials)          # (n_voxels, (n_pairs,) or None, reason)
     recipe.stimuli(trials)              # one row per stimulus of the RDM: trials, or images
 
@@ -22,9 +22,18 @@ GLMDENOISE = ("note: the betas of this dataset were denoised with regressors tha
 
 @dataclass(frozen=True)
 class Recipe:
-    """metric: correlation, euclidean, cosine or crossnobis; zscore: every voxel within each session first; images: responses
-    averaged over the repetitions of an image first; noise: of crossnobis, diagonal or shrinkage; clip: fraction of values at
-    either end that is limited."""
+    """The choices; the defaults are the published recipe.
+
+    metric : {"correlation", "euclidean", "cosine", "crossnobis"}
+    zscore : bool
+        Every voxel within each session first.
+    images : bool
+        Responses averaged over the repetitions of an image first.
+    noise : {"diagonal", "shrinkage"}
+        Of crossnobis.
+    clip : float
+        Fraction of the values at either end that is limited.
+    """
 
     metric: str = "correlation"
     zscore: bool = False
@@ -44,17 +53,22 @@ class Recipe:
     @property
     def flags(self):
         """The options that ask for it, e.g. in the command of an error message."""
-        told = [f"--metric {self.metric}"] * (self.metric != "correlation") + [f"--noise {self.noise}"] * (self.noise != "diagonal")
-        return " ".join(told + ["--zscore"] * self.zscore + ["--images"] * self.images)
+        told = {f"--metric {self.metric}": self.metric != "correlation", f"--noise {self.noise}": self.noise != "diagonal",
+                "--zscore": self.zscore, "--images": self.images}
+        return " ".join(flag for flag, is_told in told.items() if is_told)
 
     @property
     def options(self):
         """What a sidecar states: metric and clip, and what is not the default."""
+        more = {name: getattr(self, name) for name in ("zscore", "images", "noise")}
         stated = {"metric": self.metric, "clip": self.clip}
-        return stated | {name: getattr(self, name) for name in ("zscore", "images", "noise") if getattr(self, name) != getattr(Recipe, name)}
+        return stated | {name: value for name, value in more.items() if value != getattr(Recipe, name)}
 
     def stimuli(self, trials):
-        """Rows of the table of trials that the stimuli of the RDM are: all, or the first trial of each image (of crossnobis: shown at least twice)."""
+        """The rows of a table of trials that are the RDM's stimuli: all, or the first trial of each image.
+
+        Of crossnobis: of each image that was shown at least twice.
+        """
         if not self.by_image:
             return trials
         first = trials.groupby("image", sort=False).head(1).reset_index(drop=True)
@@ -92,7 +106,8 @@ class Recipe:
         return n_voxels, *rdm_or_reason(responses, "voxel", metric=self.metric, clip=self.clip, device=device)
 
     def _words(self):
-        return ((self.metric, self.metric != "correlation"), (self.noise, self.noise != "diagonal"), ("zscore", self.zscore), ("images", self.images))
+        return ((self.metric, self.metric != "correlation"), (self.noise, self.noise != "diagonal"), ("zscore", self.zscore),
+                ("images", self.images))
 
     def _responses(self, dataset, subject, parcel, trials):
         rows = trials["subject_index"].to_numpy()
@@ -109,21 +124,22 @@ class Recipe:
         if reason:
             return None, reason
         responses = np.asarray(responses, np.float32)
-        responses = responses[:, responses.min(axis=0) < responses.max(axis=0)]             # dead voxels have neither noise nor distance
+        responses = responses[:, responses.min(axis=0) < responses.max(axis=0)]     # dead voxels have neither noise nor distance
         if responses.shape[1] < 2:
-            return None, "all voxels but one have one value in all trials" if responses.shape[1] else "all voxels have one value in all trials"
+            return None, f"all voxels{' but one' * responses.shape[1]} have one value in all trials"
         if self.clip:
             responses = responses.clip(*tail_limits(responses, self.clip))
         try:
-            rdm, _ = crossnobis(responses, trials["image"].to_numpy(), trials["repetition"].to_numpy(), sessions=trials["session"].to_numpy(), noise=self.noise,
-                                device=device)
-            return rdm, ""
+            image, repetition, session = (trials[name].to_numpy() for name in ("image", "repetition", "session"))
+            return crossnobis(responses, image, repetition, sessions=session, noise=self.noise, device=device)[0], ""
         except ValueError as error:                             # voxels that never vary: the function says it in words
             return None, str(error)
 
 
 def zscored(dataset, subject, labels, trials):
-    """Responses of trials, every voxel with mean 0 and standard deviation 1 over all existing trials of its session; a voxel that never varies is 0.
+    """Responses of trials, every voxel with mean 0 and standard deviation 1 over all existing trials of its session.
+
+    A voxel that never varies in a session is 0 there.
 
     Returns
     -------

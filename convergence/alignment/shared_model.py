@@ -17,6 +17,7 @@ import numpy as np
 import pandas
 
 from convergence.alignment import controls as control_rdms
+from convergence.alignment.other_datasets import features_of
 from convergence.alignment.parts import parts_folder
 from convergence.alignment.rdms import CLIP, described_layer_rdms, prepare
 from convergence.alignment.subject_model import prepared_parcels
@@ -94,7 +95,7 @@ def subject_similarity(*, subject, hemispheres, rois, clip, models, exclude, con
         record = Record(f"{__name__}.subject_similarity", (*inputs, files[model]), {**options, "model": model}, str(device))
         if overwrite or state(path, record)[0] != "done":
             brain = brain or _Brain(dataset, subject, hemispheres, rois, trials, clip, exclude, known, device)
-            with open_features(files[model], dataset.name) as file:
+            with open_features(files[model], features_of(dataset.name)) as file:
                 found = brain.meets(file)
             save(conform(found.assign(subject=subject, model=model, join_hemispheres=hemispheres == "joined"), schema), path,
                  record)
@@ -115,7 +116,8 @@ class _Brain:
         self.controls, self.numbers = control_rdms.stacked(known, trials, self.kept, device=device) if known else (None, [])
 
     def meets(self, file):
-        """Similarity with all layers of a network: roi, layer, similarity, reason, n_pairs, and with controls control, distance."""
+        """Similarity with all layers of a network: roi, layer, similarity, reason, n_pairs, and with controls control,
+        distance."""
         from convergence.alignment.subject_subject import Products
         from convergence.analysis.similarity import rsa_of_units
 
@@ -123,13 +125,16 @@ class _Brain:
         layers, reasons = prepare(rdms, reasons, self.device, kept=self.kept)
         products = lambda a, b: rsa_of_units(a, b).cpu().numpy()
         c = self.controls
-        found = Products(products(self.units, layers), *((products(self.units, c), products(layers, c), products(c, c)) if c is not None else ()))
+        found = Products(products(self.units, layers),
+                         *((products(self.units, c), products(layers, c), products(c, c)) if c is not None else ()))
         both = [(parcel, layer) for parcel in self.reasons for layer in reasons]
         why = ["; ".join(f"{what}: {reason}" for what, reason in zip(("parcel", "layer"), pair) if reason) for pair in both]
-        known = {"roi": np.repeat(self.rois, len(layers)), "layer": np.tile(np.arange(len(layers)), len(self.rois)), "n_pairs": self.units.shape[1]}
+        known = {"roi": np.repeat(self.rois, len(layers)), "layer": np.tile(np.arange(len(layers)), len(self.rois)),
+                 "n_pairs": self.units.shape[1]}
         frames = []
         for name, distance, which in control_rdms.choices(self.known) if self.known else [(None, "", ())]:
             r, lost = found.partial(sorted({k for n in which for k in self.numbers[n]}), sides=("parcel", "layer"))
-            frame = pandas.DataFrame({**known, "similarity": r.ravel(), "reason": [reason or more for reason, more in zip(why, lost)]})
+            frame = pandas.DataFrame({**known, "similarity": r.ravel(),
+                                      "reason": [reason or more for reason, more in zip(why, lost)]})
             frames.append(frame if name is None else frame.assign(control=name, distance=distance))
         return pandas.concat(frames)

@@ -90,7 +90,8 @@ def group_similarity(*, subject, others, shift, form, hemispheres, rois, stores,
 
 
 def _common(mine, sources, shift):
-    """Trials of a subject with a partner in every other: subject_index, and the partners' as columns 0, 1, ... in the order of the sources."""
+    """Trials of a subject with a partner in every other: subject_index, and the partners' as columns 0, 1, ... in the order of
+    the sources."""
     tables = []
     for k, other in enumerate(sources):
         pairs = common_table(mine, other, shift)[["subject_index_i", "subject_index_j"]]
@@ -98,8 +99,8 @@ def _common(mine, sources, shift):
     table = reduce(lambda a, b: a.merge(b, on="subject_index"), tables).sort_values("subject_index", ignore_index=True)
     if len(table) < 4:
         raise ValueError(f"subject {mine.subject} has {len(table)} trials at shift {shift} with a partner in all of subjects "
-                         f"{', '.join(str(source.subject) for source in sources)}; at least 4 are needed, get more sessions or choose other subjects with "
-                         "--subjects")
+                         f"{', '.join(str(source.subject) for source in sources)}; at least 4 are needed, get more sessions or "
+                         "choose other subjects with --subjects")
     return table
 
 

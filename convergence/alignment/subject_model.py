@@ -142,7 +142,7 @@ def session_similarity(*, subject, session, hemispheres, rois, clip, models, dat
         record = Record(f"{__name__}.model_similarity", (*responses, files[model]), {**options, "model": model}, str(device))
         if overwrite or state(path, record)[0] != "done":
             brain = brain or prepared_parcels(dataset, subject, _parcels(dataset, hemispheres, rois), trials, clip, device)
-            with open_features(files[model], dataset.name) as file:
+            with open_features(files[model], other_datasets.features_of(dataset.name)) as file:
                 found = model_similarity(*brain, file, trials["image"].to_numpy(), clip=clip, device=device)
             known = {"session": session, "subject": subject, "model": model, "join_hemispheres": hemispheres == "joined",
                      "n_pairs": len(trials) * (len(trials) - 1) // 2}
@@ -184,7 +184,8 @@ def model_similarity(rois, units, reasons, feature_file, images, *, clip=CLIP, d
 
 
 def prepared_parcels(dataset, subject, parcels, trials, clip, device, kept=None):
-    """RDMs of parcels over some trials (pairs that are kept), ready for `model_similarity`: parcel numbers, (n_rois, n_pairs) tensor, reasons."""
+    """RDMs of parcels over some trials (pairs that are kept), ready for `model_similarity`: parcel numbers, (n_rois, n_pairs)
+    tensor, reasons."""
     n, rows = len(trials), trials["subject_index"].to_numpy()
     rdms, reasons = np.full((len(parcels), n * (n - 1) // 2), np.nan, np.float32), []
     for k, (_, _, condensed, reason) in enumerate(parcel_rdms(dataset, subject, parcels, rows, clip=clip, device=device)):

@@ -138,7 +138,7 @@ def pair_similarity(*, subject_i, subject_j, shift, form, hemispheres, rois, sto
                 frames.append(frame if subset is None else frame.assign(subset=subset))
     frame = pandas.concat(frames).assign(subject_i=subject_i, subject_j=subject_j, join_hemispheres=hemispheres == "joined",
                                          rep_shift=str(shift))
-    schema = f"{TABLE}_partitions" if partitions else f"{TABLE}_controled" if controls else TABLE + "_diagonal" * (form == "diagonal")
+    schema = TABLE + ("_partitions" if partitions else "_controled" if controls else "_diagonal" if form == "diagonal" else "")
     return conform(frame, schema)
 
 
@@ -150,14 +150,16 @@ class Comparison:
         if available is not None:
             table = table[table["image"].isin(available)].reset_index(drop=True)
             if len(table) < 4:
-                raise ValueError(f"subjects {mine.subject} and {theirs.subject} have {len(table)} common trials of images that the controls "
-                                 f"{', '.join(controls)} have; at least 4 are needed")
-        self.mine, self.theirs, self.table, self.method, self.controls, self.device = mine, theirs, table, method, controls, device
+                raise ValueError(f"subjects {mine.subject} and {theirs.subject} have {len(table)} common trials of images that "
+                                 f"the controls {', '.join(controls)} have; at least 4 are needed")
+        self.mine, self.theirs, self.table, self.device = mine, theirs, table, device
+        self.method, self.controls = method, controls
         self.kept, self.latest = _kept(exclude, table), latest or Latest()
         self.n_pairs = len(table) * (len(table) - 1) // 2 if self.kept is None else int(self.kept.sum())
 
     def frames(self, rois, form):
-        """Yield tables of roi_x, roi_y (or roi), similarity, reason, n_pairs; with controls, one for each choice of them, which it names."""
+        """Yield tables of roi_x, roi_y (or roi), similarity, reason, n_pairs; with controls, one for each choice of them, which
+        it names."""
         how, rows = {"method": self.method, "kept": self.kept}, self.table["subject_index_i"].to_numpy()
         digest = None if self.kept is None else hashlib.blake2b(np.packbits(self.kept).tobytes()).digest()
         key = (*self.mine.identity, tuple(rois), rows.tobytes(), self.method, digest, self.device)
@@ -165,7 +167,8 @@ class Comparison:
         controls, numbers = (control_rdms.stacked(self.controls, self.table, self.kept, method=self.method, device=self.device)
                              if self.controls else (None, []))
         found, reasons_y = self._compare(units, rois, form, controls)
-        reasons = list(map(_both, reasons_x, reasons_y)) if form == "diagonal" else [_both(x, y) for x in reasons_x for y in reasons_y]
+        reasons = list(map(_both, reasons_x, reasons_y)) if form == "diagonal" else [_both(x, y) for x in reasons_x
+                                                                                     for y in reasons_y]
         for name, distance, which in control_rdms.choices(self.controls) if self.controls else [(None, "", ())]:
             r, lost = found.partial(sorted({k for n in which for k in numbers[n]}))
             why = [reason or more for reason, more in zip(reasons, lost)]
@@ -214,7 +217,8 @@ class Products:
 def common_table(mine, theirs, shift):
     """The trials that two sources share: the table of trials.common_trials."""
     if (mine.by_image or theirs.by_image) and shift:
-        raise ValueError(f"shift: stimuli of these RDMs are images, whose repetitions are pooled, so that they cannot be shifted by {shift}; use --shift 0")
+        raise ValueError(f"shift: stimuli of these RDMs are images, whose repetitions are pooled, so that they cannot be shifted "
+                         f"by {shift}; use --shift 0")
     trials = [mine.trials] if mine.subject == theirs.subject else [mine.trials, theirs.trials]
     return common_trials(pandas.concat(trials), mine.subject, theirs.subject, shift, repetitions=mine.repetitions)
 
@@ -244,7 +248,8 @@ def _source(store, dataset, subject, hemispheres, device):
 
 def _enough(i, j, shift, subset, rows, mine, theirs):
     if len(rows) < 4:
-        images = len(set(mine.trials.loc[mine.trials["shared"], "image"]) & set(theirs.trials.loc[theirs.trials["shared"], "image"]))
+        images = len(set(mine.trials.loc[mine.trials["shared"], "image"]) & set(theirs.trials.loc[theirs.trials["shared"],
+                                                                                                  "image"]))
         of = f" of partition {subset}" if subset is not None else ""
         raise ValueError(f"subjects {i} and {j} have {len(rows)} common trials{of} at shift {shift} ({images} images that both "
                          "saw), at least 4 are needed; get more of their sessions, or leave one of them out with --subjects")
@@ -257,10 +262,12 @@ def _kept(rules, table):
     if not rules:
         return None
     columns = {"image": "image", "session": "session_{}", "run": "run_{}", "position": "subject_index_{}"}
-    sides = [{name: table[column.format(side)] for name, column in columns.items() if column.format(side) in table} for side in "ij"]
+    sides = [{name: table[column.format(side)] for name, column in columns.items() if column.format(side) in table}
+             for side in "ij"]
     kept = kept_pairs(rules, sides[0]) & kept_pairs(rules, sides[1])
     if kept.sum() < 4:
-        raise ValueError(f"exclude-pairs: {', '.join(rules)} leave {kept.sum()} of {len(kept)} pairs of trials in two subjects; at least 4 are needed")
+        raise ValueError(f"exclude-pairs: {', '.join(rules)} leave {kept.sum()} of {len(kept)} pairs of trials in two subjects; "
+                         "at least 4 are needed")
     return kept
 
 

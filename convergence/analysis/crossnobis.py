@@ -89,7 +89,8 @@ def crossnobis(responses, images, repetitions=None, *, sessions=None, noise="dia
 
 
 def _repeated(images, repetitions, n_trials):
-    """Trials of images shown at least twice, sorted by image: (trials, images in order of appearance, number of the image, of the repetition)."""
+    """Trials of images shown at least twice, sorted by image: (trials, images in order of appearance, number of the image, of the
+    repetition)."""
     if images.ndim != 1:
         raise ValueError(f"crossnobis: images has shape {images.shape}; expected (n_trials,)")
     found, first, inverse, counts = np.unique(images, return_index=True, return_inverse=True, return_counts=True)
@@ -97,15 +98,16 @@ def _repeated(images, repetitions, n_trials):
         order = np.argsort(inverse, kind="stable")
         repetitions = np.empty(n_trials, int)
         repetitions[order] = np.arange(n_trials) - np.repeat(np.cumsum(counts) - counts, counts)
-    repetitions = np.unique(validation.one_per_stimulus("crossnobis", "repetitions", repetitions, n_trials), return_inverse=True)[1]
+    repetitions = np.unique(validation.one_per_stimulus("crossnobis", "repetitions", repetitions, n_trials),
+                            return_inverse=True)[1]
     twice = np.unique(np.stack([inverse, repetitions]), axis=1, return_counts=True)
     if (twice[1] > 1).any():
-        raise ValueError(f"crossnobis: repetitions: image {found[twice[0][0, twice[1] > 1][0]]} has two trials of the same repetition; number the repetitions "
-                         "of an image anew")
+        raise ValueError(f"crossnobis: repetitions: image {found[twice[0][0, twice[1] > 1][0]]} has two trials of the same "
+                         "repetition; number the repetitions of an image anew")
     kept = np.flatnonzero(counts > 1)[np.argsort(first[counts > 1])]
     if len(kept) < validation.MINIMUM_STIMULI:
-        raise ValueError(f"crossnobis: images: {validation.count(len(kept), 'image')} of {len(found)} shown at least twice; at least "
-                         f"{validation.MINIMUM_STIMULI} are needed, as a distance multiplies different repetitions")
+        raise ValueError(f"crossnobis: images: {validation.count(len(kept), 'image')} of {len(found)} shown at least twice; at "
+                         f"least {validation.MINIMUM_STIMULI} are needed, as a distance multiplies different repetitions")
     place = np.full(len(found), -1)
     place[kept] = np.arange(len(kept))
     trials = np.flatnonzero(place[inverse] >= 0)
@@ -114,8 +116,8 @@ def _repeated(images, repetitions, n_trials):
 
 
 def _whitened(x, image, session, noise):
-    """Products of trials in the metric of the noise, (n_trials, n_trials); and the mean product of two repetitions of every image, (n_images,), in the
-    metric that does not know this image."""
+    """Products of trials in the metric of the noise, (n_trials, n_trials); and the mean product of two repetitions of every
+    image, (n_images,), in the metric that does not know this image."""
     if isinstance(noise, str) and noise == "none":
         products = _numpy(x @ x.T)
         return products, _own(lambda rows: products[np.ix_(rows, rows)], image)
@@ -157,8 +159,10 @@ def _shrunken(x, residuals, image):
     shrinkage, variance = ledoit_wolf(gram, _numpy(row_products(residuals, residuals)), p)
     c, w = shrinkage * variance, (1 - shrinkage) / n
     if c <= _rounding(plain.trace() / n / p):
-        raise ValueError("crossnobis: responses: all repetitions of an image are equal, so that there is no noise to normalise by; use noise='none'")
-    solved = np.linalg.solve(c / w * np.eye(n) + gram, np.concatenate([crossed.T, gram], axis=1)) if w > 0 else np.zeros((n, 2 * n))
+        raise ValueError("crossnobis: responses: all repetitions of an image are equal, so that there is no noise to normalise "
+                         "by; use noise='none'")
+    solved = np.linalg.solve(c / w * np.eye(n) + gram,
+                             np.concatenate([crossed.T, gram], axis=1)) if w > 0 else np.zeros((n, 2 * n))
     products = (plain - crossed @ solved[:, :n]) / c
     mixed, own = (crossed - crossed @ solved[:, n:]) / c, (gram - gram @ solved[:, n:]) / c
 
@@ -174,7 +178,8 @@ def _shrunken(x, residuals, image):
 def ledoit_wolf(gram, squares, p):
     """Shrinkage of the covariance of n centred rows towards its mean variance, and that variance, from the rows' products alone.
 
-    gram : (n, n) products of the rows; squares : (n,) its diagonal; p : number of columns. As sklearn.covariance.ledoit_wolf_shrinkage.
+    gram : (n, n) products of the rows; squares : (n,) its diagonal; p : number of columns. As
+    sklearn.covariance.ledoit_wolf_shrinkage.
     """
     n = len(gram)
     variance = squares.sum() / n / p
@@ -196,7 +201,8 @@ def _own(of_image, image):
 
 
 def _different_repetitions(products, image, repetition, n_images):
-    """(n_images, n_images) mean of the products of different repetitions of two images; sums over trials, less those of equal repetitions."""
+    """(n_images, n_images) mean of the products of different repetitions of two images; sums over trials, less those of equal
+    repetitions."""
     starts = _starts(image)
     total = np.add.reduceat(np.add.reduceat(products.astype(np.float64), starts, axis=0), starts, axis=1)
     counts = np.bincount(image).astype(float)
@@ -246,5 +252,5 @@ def _rounding(squares):
 def _refuse_still(variance, squares=0.0):
     still = ~(variance > _rounding(squares))
     if still.any():
-        raise ValueError(f"crossnobis: responses have no noise in {still.sum()} of {len(still)} voxels (all repetitions are equal); leave these voxels out, or "
-                         "use noise='none'")
+        raise ValueError(f"crossnobis: responses have no noise in {still.sum()} of {len(still)} voxels (all repetitions are "
+                         "equal); leave these voxels out, or use noise='none'")

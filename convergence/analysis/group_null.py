@@ -109,7 +109,7 @@ def subject_pairs_moments(rdms, *, blocks=None, skewness=True):
     return as_moments(mean.mean(), variance.sum() / len(i) ** 2, (third.sum() + 6 * in_threes) / len(i) ** 3, n, float)
 
 
-def joint_moments(a, b, blocks, *, skewness=True):
+def joint_moments(a, b, blocks, *, within=None, skewness=True):
     """Exact moments of the mean of r over several tables of trials that show the same images, one relabelling of the images acting on all.
 
     For two subjects and a repetition shift: the tables of (i, j) and (j, i), whose r are correlated.
@@ -120,6 +120,8 @@ def joint_moments(a, b, blocks, *, skewness=True):
         The k-th RDM of `a` meets the k-th of `b`.
     blocks : list of (n_t,) arrays
         The image that each trial of a table shows. Images change places that have equally many trials in every table.
+    within : list of (n_t,) arrays, optional
+        A label of each trial of a table that it may not leave, such as its session.
     skewness : bool
         As in `mantel_moments`.
 
@@ -147,10 +149,12 @@ def joint_moments(a, b, blocks, *, skewness=True):
     if any(rdms.ndim != 2 or len(rdms) != len(stacks[0]) for rdms in stacks):
         raise ValueError(f"joint_moments: the stacks have shapes {', '.join(str(tuple(rdms.shape)) for rdms in stacks)}; expected (n_rdms, n_pairs) "
                          "with one n_rdms")
-    blocks = [validation.one_per_stimulus("joint_moments", f"blocks[{t}]", labels, n) for t, (labels, n) in enumerate(zip(blocks, sizes))]
-    strata = image_strata(*blocks, function="joint_moments")
-    from convergence.analysis.moments import moments, summarise
+    blocks, within = (given and [validation.one_per_stimulus("joint_moments", f"{name}[{t}]", labels, n)
+                                 for t, (labels, n) in enumerate(zip(given, sizes))] for name, given in (("blocks", blocks), ("within", within)))
+    strata = image_strata(*blocks, within=within, function="joint_moments")
+    from convergence.analysis.moments import check_size, moments, summarise
 
+    check_size("joint_moments", strata)
     out, *stacks = enter(*stacks)
     x, y = (summarise(stacks[start::2], strata, third=skewness) for start in (0, 1))
     scaled = (value / len(a) ** power for power, value in enumerate(moments(x, y, paired=True), start=1))

@@ -2,6 +2,7 @@
 
     p_values(r, permutation_null(...))          # counts: (1 + how many are as far from the null mean as r) / (1 + P)
     p_values(r, mantel_moments(...))            # from mean, variance and skewness, without sampling
+    smallest_detectable(null)                   # the smallest r above the null mean that would have had p <= 0.05
     fdr(p)                                      # Benjamini-Hochberg
     stars(p)                                    # '', '*', '**', ...
 
@@ -68,6 +69,45 @@ def p_values(observed, null, *, tail="two-sided"):
         import torch
         return torch.from_numpy(np.asarray(p)).to(observed.device)
     return float(p) if p.ndim == 0 else p
+
+
+def smallest_detectable(null, *, alpha=0.05):
+    """The smallest statistic above the mean of its null whose two-sided p-value would not exceed alpha.
+
+    What a run could have found at all: an effect below it was out of reach, whatever the p-value says.
+
+    Parameters
+    ----------
+    null : (n_permutations, ...) array or tensor, or MantelMoments
+        As for `p_values`.
+    alpha : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    (...) float64 array, or float
+        Infinity where no value would do: fewer than 1 / alpha - 1 samples, or a null without variance. NaN where the null is NaN.
+
+    Raises
+    ------
+    ValueError
+        alpha outside 0 to 1.
+
+    Examples
+    --------
+    >>> round(smallest_detectable(MantelMoments(0.0, 0.01, 0.0)), 3)            # 1.96 standard deviations
+    0.196
+    """
+    validation.number("smallest_detectable", "alpha", alpha, low=1e-12, high=1)
+    if isinstance(null, MantelMoments):
+        found = _critical(*(_array(value).astype(np.float64) for value in null), alpha)
+    else:
+        samples = _array(null)
+        mean = samples.mean(0, dtype=np.float64)
+        distance = np.sort(abs(samples - mean), axis=0)
+        larger = int(alpha * (1 + len(samples)) + 1e-9) - 1                     # so many samples may be as far or farther
+        found = mean + (distance[len(samples) - 1 - larger] if larger >= 0 else np.inf)
+    return float(found) if found.ndim == 0 else found
 
 
 def fdr(p):
@@ -167,6 +207,17 @@ def _tails(z, skewness, *, both):
     under = np.where(sign > 0, gammainc(k, at(below)), gammaincc(k, at(below)))
     normal = np.isnan(gamma)
     return np.where(normal, ndtr(-z), above), np.where(normal, ndtr(below), under)
+
+
+def _critical(mean, variance, skewness, alpha):
+    """Where the two tails of Pearson III together have alpha, by bisection; 60 halvings of 0 to 64 standard deviations."""
+    low, high = np.zeros_like(mean), np.full_like(mean, 64.0)
+    gamma = np.where(np.isnan(skewness), 0.0, skewness)
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = np.add(*_tails(middle, gamma, both=True)) > alpha
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.where(variance > 0, mean + high * np.sqrt(variance), np.where(np.isnan(variance), np.nan, np.inf))
 
 
 def _check_p(function, p):

@@ -28,6 +28,7 @@ from convergence.analysis.third_moment import cubic_invariants, weighted
 from convergence.compute.permute import row_sums, squares
 
 _ENTRIES = 1 << 24                      # of square forms that are worked on at a time
+_NUMBERS = 200_000                      # of a summary, at most
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Summary:
     copies: tuple                       # of every part: its Gram matrix has copies^2 of the entries
     third: torch.Tensor | None          # (n_rdms, n_invariants); None where the third moment is not asked for, or not known (several strata)
     layout: tuple = ()                  # of `third`: n_images, n_standard, n_even, n_odd
+    single: torch.Tensor | None = None  # (n_rdms,): share of what varies that single images explain
 
     def triple(self, i, j, k):
         """E[r(i, j) r(j, k) r(k, i)], less the constant part, if the three RDMs are relabelled independently."""
@@ -49,6 +51,23 @@ class Summary:
             a, b, c = (gram.view(m, m) for gram in grams)
             total += float(torch.trace(a @ b @ c) * weight[0] ** 2)
         return total
+
+
+def check_size(function, strata):
+    """A ValueError where the strata are so many that closed-form summaries would be larger than the RDMs.
+
+    Parameters
+    ----------
+    function : str
+        The calling function, for the message.
+    strata : list of tuples of (n_images, m_t) arrays
+        See ``relabelling.image_strata``.
+    """
+    rows = torch.tensor([[places.shape[1] for places in stratum] for stratum in strata])
+    copies = (rows ** 2 + rows * (rows - 1) // 2 + rows * (rows.sum(0) - rows)).sum(1)
+    if int((copies ** 2).sum()) > _NUMBERS:
+        raise ValueError(f"{function}: images fall into {len(strata)} strata that cannot be exchanged, and the closed form needs "
+                         f"{int((copies ** 2).sum()):,} numbers per RDM; sample the null instead (permutation_null)")
 
 
 def summarise(stacks, strata, *, third):
@@ -72,8 +91,9 @@ def summarise(stacks, strata, *, third):
         some = [_unit(stack[start:start + chunk]) for stack in stacks]
         parts.append(_plain(some[0], sizes[0]) if plain and not third else _summarise(some, sizes, strata, third))
     constant = torch.cat([p.constant for p in parts])
-    return Summary(constant * (not plain), torch.cat([p.second for p in parts]), parts[0].weights, parts[0].copies,          # plain: 0 but for rounding
-                   torch.cat([p.third for p in parts]) if third else None, parts[0].layout)
+    constant = constant * (not plain)                                           # plain: 0 but for rounding
+    return Summary(constant, torch.cat([p.second for p in parts]), parts[0].weights, parts[0].copies,
+                   torch.cat([p.third for p in parts]) if third else None, parts[0].layout, torch.cat([p.single for p in parts]))
 
 
 def moments(a, b, *, paired):
@@ -102,7 +122,8 @@ def _plain(rdms, n):
     sums = sums - sums.mean(1, keepdim=True)
     share = (sums ** 2).sum(1) / (n - 2)
     second = torch.stack([share, (rdms ** 2).sum(1) - share], 1)
-    return Summary(torch.zeros_like(second[:, :1]), second, share.new_tensor([1 / (n - 1), 2 / (n * (n - 3))]), (1, 1), None)
+    weights = share.new_tensor([1 / (n - 1), 2 / (n * (n - 3))])
+    return Summary(torch.zeros_like(second[:, :1]), second, weights, (1, 1), None, single=share)
 
 
 def _summarise(stacks, sizes, strata, third):
@@ -129,7 +150,9 @@ def _summarise(stacks, sizes, strata, third):
         invariants = cubic_invariants(standard[0], even, odd)
         layout = (standard[0].shape[2], standard[0].shape[1], even.shape[1], odd.shape[1])
     copies = tuple(math.isqrt(gram.shape[1]) for _, gram in grams)
-    return Summary(torch.cat(constant, 1), torch.cat([gram for _, gram in grams], 1), weights, copies, invariants, layout or ())
+    traces = torch.cat([gram[:, ::m + 1].sum(1, keepdim=True) for m, (_, gram) in zip(copies, grams)], 1)
+    single = sum((y ** 2).sum((1, 2)) for y in standard) / traces.sum(1)
+    return Summary(torch.cat(constant, 1), torch.cat([gram for _, gram in grams], 1), weights, copies, invariants, layout or (), single)
 
 
 class _Blocks:

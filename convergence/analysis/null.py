@@ -1,13 +1,15 @@
 """What r would be if the stimuli of one RDM had other labels: closed-form moments, and sampled nulls.
 
     mantel_moments(a, b)                                    # mean, variance and skewness of r, without sampling
+    better_sampled(a, b)                                    # where the closed-form tails are not to be trusted
     permutation_null(a, b, n_permutations=10_000)           # (10_000, n_a, n_b)
 
-A null relabels the stimuli of `b`; `inference.p_values` compares r with either. Where images were shown several times, give `blocks`: images are
-relabelled and their repetitions stay together. Single trials must not be relabelled then: with three repetitions that rejects 27-76 % of true
-nulls at 0.05, with blocks 3-5 %. Statistics of several subjects or sessions need to know which of them share a relabelling: `group_null.py`.
-Cost: the closed form summarises every RDM once (n^2; the skewness n^3), then a pair costs one dot product; sampling costs n^2 / 2 gathers per
-relabelling and RDM of b, and n^2 per pair.
+A null relabels the stimuli of `b`; `inference.p_values` compares r with either. Where images were shown several times, give
+`blocks`: images are relabelled and their repetitions stay together. Single trials must not be relabelled then: with three
+repetitions that rejects 27-76 % of true nulls at 0.05, with blocks 3-5 %. `within` keeps them in their sessions. Statistics of
+several subjects or sessions need to know which of them share a relabelling: `group_null.py`; largest values of many statistics:
+`max_statistic.py`; control RDMs: `partial_null.py`. Cost: the closed form summarises every RDM once (n^2; the skewness n^3), then
+a pair costs one dot product; sampling costs n^2 / 2 gathers per relabelling and RDM of b, and n^2 per pair.
 """
 
 from typing import NamedTuple
@@ -20,6 +22,7 @@ from convergence.compute.device import enter
 
 PRECISIONS = ("exact",)
 REDUCTIONS = ("max", "signed_max")
+MAIN_EFFECTS = 0.3                      # share of both RDMs that single images explain, above which the closed form's tails are too heavy
 
 _VALUES_PER_BLOCK = 1 << 22             # of r that are held before they are reduced
 
@@ -32,7 +35,7 @@ class MantelMoments(NamedTuple):
     skewness: np.ndarray
 
 
-def mantel_moments(a, b, *, paired=False, blocks=None, skewness=True):
+def mantel_moments(a, b, *, paired=False, blocks=None, within=None, skewness=True):
     """Exact moments of Pearson's r of two RDMs over all relabellings of the stimuli of `b`.
 
     Parameters
@@ -46,6 +49,9 @@ def mantel_moments(a, b, *, paired=False, blocks=None, skewness=True):
     blocks : (n,) array, optional
         The image that each stimulus (trial) shows. Images that have equally many trials change places, trial by trial in their order: the mean is
         then not 0, because trials of one image are alike in both RDMs. Default: every stimulus its own image.
+    within : (n,) array, optional
+        A label of each stimulus that it may not leave, such as its session: images change places whose trials carry the same
+        labels in the same order.
     skewness : bool
         False leaves it out (NaN), and the n^3 products that it costs; `p_values` then takes the normal distribution.
 
@@ -53,13 +59,14 @@ def mantel_moments(a, b, *, paired=False, blocks=None, skewness=True):
     -------
     MantelMoments
         mean, variance, skewness, each of the shape that ``rsa`` gives: (n_a, n_b), (n,) if paired, a number for two single RDMs. The skewness
-        is NaN where images have unequal numbers of trials. Where no relabelling changes r, variance and skewness are 0.
+        is NaN where images have unequal numbers of trials, or other labels of `within`. Where no relabelling changes r, variance
+        and skewness are 0.
 
     Raises
     ------
     ValueError
         RDMs of different numbers of stimuli, NaN or infinity, a constant RDM, fewer than 4 stimuli, paired stacks of different lengths, blocks of
-        another length or in which nothing can be relabelled.
+        another length or in which nothing can be relabelled; so many strata that sampling is cheaper.
 
     Notes
     -----
@@ -77,18 +84,50 @@ def mantel_moments(a, b, *, paired=False, blocks=None, skewness=True):
     >>> print(round(exact.variance ** 0.5, 3), round(sampled.std(), 3))
     0.073 0.073
     """
-    (a, b), n = validation.rdm_stacks("mantel_moments", a=a, b=b)
-    _same_length("mantel_moments", a, b, paired)
-    strata = strata_of("mantel_moments", blocks, n)
-    from convergence.analysis.moments import moments, summarise
+    from convergence.analysis.moments import moments
 
-    out, x, y = enter(*(rdms.reshape(-1, rdms.shape[-1]) for rdms in (a, b)))
-    x, y = (summarise([rdms], strata, third=skewness) for rdms in (x, y))
-    shape = _shape(a, b, paired)
+    out, x, y, shape, n = _summaries("mantel_moments", a, b, paired, blocks, within, skewness)
     return as_moments(*moments(x, y, paired=paired), n, lambda value: out(value.reshape(shape)) if shape else float(value))
 
 
-def permutation_null(a, b, *, n_permutations=None, seed=0, paired=False, blocks=None, relabellings=None, reduce=None, precision="exact", device="auto"):
+def better_sampled(a, b, *, paired=False, blocks=None, within=None):
+    """Where p-values of closed-form moments are not to be trusted below 0.01, because single images carry both RDMs.
+
+    Where the main effects of single images (one image is far from all others) explain much of both RDMs, the null has lighter
+    tails than Pearson III: at a true p of 0.001 the closed form gives two to four times as much. It errs on the safe side, but
+    misses what `permutation_null` finds.
+
+    Parameters
+    ----------
+    a, b, paired, blocks, within
+        As in `mantel_moments`.
+
+    Returns
+    -------
+    bool array of the shape of `mantel_moments`, or bool
+        True: sample.
+
+    Notes
+    -----
+    True where single images explain more than 0.3 of what varies in both RDMs; in correlation RDMs of many patterns it is below 0.1.
+
+    Examples
+    --------
+    >>> from scipy.spatial.distance import pdist
+    >>> points, others = np.random.default_rng(0).standard_normal((2, 30, 2))
+    >>> better_sampled(pdist(points), pdist(others))                            # Euclidean distances in a plane: outliers
+    True
+    >>> better_sampled(pdist(points), np.random.default_rng(1).random(435))
+    False
+    """
+    out, x, y, shape, _ = _summaries("better_sampled", a, b, paired, blocks, within, False)
+    first, second = x.single > MAIN_EFFECTS, y.single > MAIN_EFFECTS
+    both = first & second if paired else first[:, None] & second
+    return out(both.reshape(shape)) if shape else bool(both)
+
+
+def permutation_null(a, b, *, n_permutations=None, seed=0, paired=False, blocks=None, within=None, relabellings=None, reduce=None,
+                     precision="exact", device="auto"):
     """Pearson's r of RDMs for random relabellings of the stimuli of `b`.
 
     Parameters
@@ -103,12 +142,14 @@ def permutation_null(a, b, *, n_permutations=None, seed=0, paired=False, blocks=
         The k-th RDM of `a` with the k-th of `b` only.
     blocks : (n,) array, optional
         The image that each stimulus (trial) shows; images change places, their trials stay together. See `mantel_moments`.
+    within : (n,) array, optional
+        A label that stimuli do not leave. See `mantel_moments`.
     relabellings : (n_permutations, n) integer array, optional
         Use these instead of drawing: row k compares a[i, j] with b[p[i], p[j]].
     reduce : {None, "max", "signed_max"} or callable
-        What to keep of every relabelling, so that (n_permutations, n_a, n_b) values need not be held. "max": the largest value over the last
-        axis; "signed_max": the one with the largest \\|r\\|, with its sign. A function takes a block (k, n_a, n_b) and returns (k, ...); it must
-        not depend on how the relabellings are cut into blocks.
+        What to keep of every relabelling, so that (n_permutations, n_a, n_b) values need not be held. "max": the largest value
+        over the last axis; "signed_max": the one with the largest \\|r\\|, with its sign. A function takes a block (k, n_a, n_b)
+        and returns (k, ...); it must not depend on how the relabellings are cut into blocks.
     precision : {"exact"}
         "exact": RDMs are centred in float64, products are summed in float32 (float64 for float64 RDMs); the error of r is below 1e-6.
     device : {"auto", "cpu", "cuda", ...}
@@ -122,8 +163,8 @@ def permutation_null(a, b, *, n_permutations=None, seed=0, paired=False, blocks=
     Raises
     ------
     ValueError
-        As `mantel_moments`; unknown reduce, precision or device; relabellings that are no permutations of the n stimuli, or given together with
-        blocks.
+        As `mantel_moments`; unknown reduce, precision or device; relabellings that are no permutations of the n stimuli, or given
+        together with blocks or within.
 
     Notes
     -----
@@ -141,7 +182,7 @@ def permutation_null(a, b, *, n_permutations=None, seed=0, paired=False, blocks=
     _same_length("permutation_null", a, b, paired)
     shape = _shape(a, b, paired)
     reduce = _reduction(reduce, shape)
-    source, n_permutations = _relabellings(n, n_permutations, seed, blocks, relabellings)
+    source, n_permutations = _relabellings(n, n_permutations, seed, blocks, within, relabellings)
     from convergence.compute.permute import relabelled_products
 
     out, x, y = enter(*(rdms.reshape(-1, rdms.shape[-1]) for rdms in (a, b)), device=device)
@@ -163,10 +204,22 @@ def as_moments(mean, variance, third, n, out=lambda value: value):
     return MantelMoments(out(mean), out(variance), out(skewness))
 
 
+def _summaries(function, a, b, paired, blocks, within, third):
+    """The way back, summaries of both stacks, shape of the result, number of stimuli."""
+    (a, b), n = validation.rdm_stacks(function, a=a, b=b)
+    _same_length(function, a, b, paired)
+    strata = strata_of(function, blocks, n, within)
+    from convergence.analysis.moments import check_size, summarise
+
+    check_size(function, strata)
+    out, x, y = enter(*(rdms.reshape(-1, rdms.shape[-1]) for rdms in (a, b)))
+    return out, *(summarise([rdms], strata, third=third) for rdms in (x, y)), _shape(a, b, paired), n
+
+
 def _same_length(function, a, b, paired):
     if paired and (a.ndim != b.ndim or len(a) != len(b)):
-        raise ValueError(f"{function}: paired=True compares the k-th RDM of a with the k-th of b, but a has shape {tuple(a.shape)} and b has "
-                         f"shape {tuple(b.shape)}")
+        raise ValueError(f"{function}: paired=True compares the k-th RDM of a with the k-th of b, but a has shape "
+                         f"{tuple(a.shape)} and b has shape {tuple(b.shape)}")
 
 
 def _shape(a, b, paired):
@@ -181,8 +234,8 @@ def _reduction(reduce, shape):
         return reduce
     validation.option("permutation_null", "reduce", reduce, REDUCTIONS)
     if not shape:
-        raise ValueError(f"permutation_null: reduce={reduce!r} takes the largest value over RDMs, but a and b are one RDM each; pass stacks, or "
-                         "leave reduce out")
+        raise ValueError(f"permutation_null: reduce={reduce!r} takes the largest value over RDMs, but a and b are one RDM each; "
+                         "pass stacks, or leave reduce out")
     return signed_max if reduce == "signed_max" else lambda block: _extremes(block)[1]
 
 
@@ -199,17 +252,19 @@ def _extremes(block):
     return block.amin(-1), block.amax(-1)
 
 
-def _relabellings(n, n_permutations, seed, blocks, relabellings):
+def _relabellings(n, n_permutations, seed, blocks, within, relabellings):
     """An iterable of (k, n) arrays, and how many rows it has in all."""
     if relabellings is None:
         n_permutations = validation.whole_number("permutation_null", "n_permutations", n_permutations, at_least=1)
-        strata = strata_of("permutation_null", blocks, n)
+        strata = strata_of("permutation_null", blocks, n, within)
         return (rows_of(images, strata) for images in draw_images(strata, n_permutations, seed)), n_permutations
-    if blocks is not None:
-        raise ValueError("permutation_null: blocks and relabellings were given; relabellings already say what changes places, leave one of them out")
+    if blocks is not None or within is not None:
+        raise ValueError(f"permutation_null: {'within' if blocks is None else 'blocks'} and relabellings were given; relabellings "
+                         "already say what changes places, leave one of them out")
     relabellings = validation.relabellings("permutation_null", "relabellings", relabellings, n)
     if n_permutations not in (None, len(relabellings)):
-        raise ValueError(f"permutation_null: n_permutations={n_permutations}, but relabellings has {len(relabellings):,} rows; leave n_permutations out")
+        raise ValueError(f"permutation_null: n_permutations={n_permutations}, but relabellings has {len(relabellings):,} rows; "
+                         "leave n_permutations out")
     return [relabellings], len(relabellings)
 
 
@@ -238,8 +293,8 @@ def _centered_units(rdms):
 
 def _checked(reduced, k):
     if np.ndim(reduced) == 0 or len(reduced) != k:
-        raise ValueError(f"permutation_null: reduce returned {'a number' if np.ndim(reduced) == 0 else f'{len(reduced):,} rows'} for a block of {k:,} "
-                         "relabellings; it must keep the first axis")
+        found = "a number" if np.ndim(reduced) == 0 else f"{len(reduced):,} rows"
+        raise ValueError(f"permutation_null: reduce returned {found} for a block of {k:,} relabellings; it must keep the first axis")
     return reduced
 
 

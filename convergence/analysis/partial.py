@@ -25,7 +25,8 @@ _LEFT = 1e-6                # of its variance: what the controls leave less of i
 
 
 class Products(NamedTuple):
-    """Sums over pairs of products of prepared RDMs, NumPy float64: a with b, a with itself, b with itself, with the controls, ..."""
+    """Sums over pairs of products of prepared RDMs, NumPy float64: a with b, a with itself, b with itself, with the controls,
+    ..."""
 
     ab: np.ndarray          # (n_a, n_b), or (n,) if paired
     aa: np.ndarray          # (n_a,)
@@ -47,8 +48,8 @@ def partial_rsa(a, b, controls, *, method="pearson", paired=False):
     controls : (n_controls, n_pairs) or (n_pairs,) array or tensor
         Taken out all at once; with none, (0, n_pairs), the result is that of `rsa`.
     method : {"pearson", "spearman", "rho_a", "cosine"}
-        See `rsa`: for "spearman" and "rho_a" the ranks are partialled ("rho_a" then equals "spearman", as a residual has no ties);
-        for "cosine" there is no constant.
+        See `rsa`: for "spearman" and "rho_a" the ranks are partialled ("rho_a" then equals "spearman", as a residual has no
+        ties); for "cosine" there is no constant.
     paired : bool
         Compare the k-th RDM of `a` with the k-th of `b` only.
 
@@ -63,8 +64,8 @@ def partial_rsa(a, b, controls, *, method="pearson", paired=False):
 
     Notes
     -----
-    Work: 2 (n_a n_b + (n_a + n_b) n_controls) n_pairs. For one control this is (r_ab - r_ac r_bc) / sqrt((1 - r_ac^2)(1 - r_bc^2)), the partial
-    correlation of arXiv 2507.13941; Legendre (2000), J. Stat. Comput. Simul. 67:37.
+    Work: 2 (n_a n_b + (n_a + n_b) n_controls) n_pairs. For one control this is (r_ab - r_ac r_bc) / sqrt((1 - r_ac^2)(1 -
+    r_bc^2)), the partial correlation of arXiv 2507.13941; Legendre (2000), J. Stat. Comput. Simul. 67:37.
 
     Examples
     --------

@@ -3,10 +3,11 @@
     draw_relabellings(n, 10_000, seed=0)                    # (10_000, n): any stimulus may become any other
     draw_relabellings(n, 10_000, seed=0, blocks=images)     # whole images change places, the rows of an image keep their order
 
-With `blocks`, the p-th row of an image becomes the p-th row of another image that has as many rows. Images with equally many rows are a
-*stratum*; no image leaves its stratum. Several tables of trials can be relabelled together: an image then has a number of rows in each.
-Relabelling p of b means b[p[i], p[j]]. What is drawn depends on the seed and on the structure of the table only: neither on the size of
-the blocks in which it is asked for, nor on the images' names beyond their order.
+With `blocks`, the p-th row of an image becomes the p-th row of another image that has as many rows. Images with equally many
+rows are a *stratum*; no image leaves its stratum. With `within` (sessions, say), their rows must also carry the same labels in
+the same order. Several tables of trials can be relabelled together: an image then has a number of rows in each. Relabelling p of
+b means b[p[i], p[j]]. What is drawn depends on the seed and on the structure of the table only: neither on the size of the blocks
+in which it is asked for, nor on the images' names beyond their order.
 """
 
 import numpy as np
@@ -14,8 +15,8 @@ import numpy as np
 from convergence.analysis import validation
 
 
-def draw_relabellings(n, n_permutations, seed=0, blocks=None):
-    """Random relabellings of n stimuli, uniform over all that `blocks` allows.
+def draw_relabellings(n, n_permutations, seed=0, blocks=None, within=None):
+    """Random relabellings of n stimuli, uniform over all that `blocks` and `within` allow.
 
     Parameters
     ----------
@@ -26,11 +27,14 @@ def draw_relabellings(n, n_permutations, seed=0, blocks=None):
         As for ``numpy.random.default_rng``.
     blocks : (n,) array, optional
         The image that each stimulus (trial) shows. Images with equally many trials change places, trial by trial in their order.
+    within : (n,) array, optional
+        A label of each stimulus that it may not leave, such as the session of the trial.
 
     Returns
     -------
     (n_permutations, n) int64 array
-        Row k, entry i: the stimulus of b that stimulus i of a meets. Asking one seed for more relabellings continues the same list.
+        Row k, entry i: the stimulus of b that stimulus i of a meets. Asking one seed for more relabellings continues the same
+        list.
 
     Raises
     ------
@@ -48,23 +52,54 @@ def draw_relabellings(n, n_permutations, seed=0, blocks=None):
     """
     n = validation.whole_number("draw_relabellings", "n", n, at_least=2)
     n_permutations = validation.whole_number("draw_relabellings", "n_permutations", n_permutations, at_least=1)
-    strata = strata_of("draw_relabellings", blocks, n)
+    strata = strata_of("draw_relabellings", blocks, n, within)
     return np.concatenate([rows_of(images, strata) for images in draw_images(strata, n_permutations, seed)])
 
 
-def strata_of(function, blocks, n):
-    """`image_strata` of one table of n stimuli, every stimulus its own image where blocks is None; told the calling function's name."""
+def draw_published(n, n_permutations, seed, largest, size=256):
+    """Relabellings of single trials as published: one list of permutations of `largest` trials serves every table.
+
+    A table of n trials takes of each permutation the entries below n, in their order (arXiv 2507.13941): every table sees the
+    same list, whatever its rows show. Trials of one image are torn apart, so that it rejects far too many true nulls.
+
+    Parameters
+    ----------
+    n : int
+        Trials of the table.
+    n_permutations, seed, largest : int
+        Of the list.
+    size : int
+        How many at a time.
+
+    Yields
+    ------
+    (k, n) int64 arrays, n_permutations rows in all
+    """
+    if n > largest:
+        raise ValueError(f"draw_published: the table has {n} trials, the list of permutations only {largest}")
+    generator = np.random.default_rng(seed)
+    for first in range(0, n_permutations, size):
+        k = min(size, n_permutations - first)
+        drawn = generator.permuted(np.tile(np.arange(largest), (k, 1)), axis=1)
+        yield drawn[drawn < n].reshape(k, n)
+
+
+def strata_of(function, blocks, n, within=None):
+    """`image_strata` of one table of n stimuli, every stimulus its own image where blocks is None; told the caller's name."""
     blocks = np.arange(n) if blocks is None else validation.one_per_stimulus(function, "blocks", blocks, n)
-    return image_strata(blocks, function=function)
+    within = None if within is None else [validation.one_per_stimulus(function, "within", within, n)]
+    return image_strata(blocks, within=within, function=function)
 
 
-def image_strata(*blocks, function="image_strata"):
+def image_strata(*blocks, within=None, function="image_strata"):
     """Images that may change places: those with equally many rows in every one of the tables.
 
     Parameters
     ----------
     *blocks : (n_t,) arrays
         For each table, the image of every row.
+    within : list of (n_t,) arrays, optional
+        For each table, a label of every row: images change places whose rows carry the same labels in the same order.
 
     Returns
     -------
@@ -83,15 +118,26 @@ def image_strata(*blocks, function="image_strata"):
     counts = np.stack([np.bincount(code, minlength=len(images)) for code in codes], axis=1)
     order = [np.argsort(code, kind="stable") for code in codes]
     starts = np.cumsum(counts, axis=0) - counts
+    keys = counts if within is None else np.hstack([counts, *map(_labels_in_order, within, order, starts.T, counts.T)])
     strata = []
-    for numbers in np.unique(counts, axis=0):
-        members = np.flatnonzero((counts == numbers).all(axis=1))
+    for key in np.unique(keys, axis=0):
+        members, numbers = np.flatnonzero((keys == key).all(axis=1)), key[:len(tables)]
         strata.append(tuple(order[t][starts[members, t][:, None] + np.arange(m)] for t, m in enumerate(numbers)))
     if all(len(stratum[0]) == 1 for stratum in strata):
         found = ", ".join("/".join(map(str, row)) for row in np.unique(counts, axis=0))
+        if within is not None:
+            raise ValueError(f"{function}: no two of {len(images)} images have equally many rows with the same labels of within in "
+                             "the same order, so that nothing can be relabelled; leave within out")
         raise ValueError(f"{function}: blocks has {validation.count(len(images), 'image')} with {found} rows each: no two images have equally "
                          "many rows, so that nothing can be relabelled; select images with equally many repetitions, or leave blocks out")
     return strata
+
+
+def _labels_in_order(labels, order, starts, counts):
+    """Labels of the rows of every image, as numbers: (n_images, most rows of an image); -1 where there is no row."""
+    codes = np.unique(labels, return_inverse=True)[1][order]
+    place = np.arange(counts.max())
+    return np.where(place < counts[:, None], codes[np.minimum(starts[:, None] + place, len(codes) - 1)], -1)
 
 
 def draw_images(strata, n_permutations, seed, size=256):

@@ -166,9 +166,11 @@ def default_method(*rdms):
 
 
 def prepared_sums(a, b, controls, *, method="pearson", paired=False):
-    """Sums over pairs, in float64, of the products of three prepared stacks: a b, a a, b b, a c, b c, c c (see analysis/partial.py)."""
+    """Sums over pairs, in float64, of the products of three prepared stacks: a b, a a, b b, a c, b c, c c (see
+    analysis/partial.py)."""
     stacks = [_standard(x, method) for x in (a, b, controls)]
-    return _sums_over_blocks(lambda u, v, c: [_products(u, v, paired), row_products(u, u), row_products(v, v), u @ c.T, v @ c.T, c @ c.T],
+    return _sums_over_blocks(lambda u, v,
+                             c: [_products(u, v, paired), row_products(u, u), row_products(v, v), u @ c.T, v @ c.T, c @ c.T],
                              *stacks)
 
 

@@ -1,15 +1,17 @@
 """Every file that is written, is written here: whole or not at all, with a sidecar that says where it came from.
 
     with replacing(path) as temporary: ...          # takes path's place at the end of the block, vanishes on any error
-    save(value, path, Record(...))                  # DataFrame, array, dict, text, or a function that writes a file or folder; then <path>.json
+    save(value, path, Record(...))                  # DataFrame, array, dict, text, or a function that writes it; then <path>.json
     state(path, Record(...))                        # "done" | "stale" | "missing", and why
 
-A file (or a folder of files that belong together) is done when its sidecar exists, names its size, and records the same inputs and options as
-those at hand. Inputs are recorded by content: small files by their hash, large ones (over 16 MiB) by a hash of their size and of 64 blocks
-spread over them, so that checking a terabyte costs seconds; an edit that keeps the size and misses every block is not seen (--overwrite redoes).
+A file (or a folder of files that belong together) is done when its sidecar exists, names its size, and records the same inputs
+and options as those at hand. Inputs are recorded by content: small files by their hash, large ones (over 16 MiB) by a hash of
+their size and of 64 blocks spread over them, so that checking a terabyte costs seconds; an edit that keeps the size and misses
+every block is not seen (--overwrite redoes).
 Everything in a sidecar that changes from run to run stands under "times".
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -26,6 +28,7 @@ from pathlib import Path
 
 _WHOLE = 16 * 2**20         # files up to this size are hashed whole
 _BLOCKS, _BLOCK = 64, 2**16
+_ASIDE = "old.partial"      # how the name of a folder ends that is being replaced
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Record:
 
 @contextmanager
 def replacing(path):
-    """A temporary path beside `path`, for a file or a folder, that takes its place when the block ends well, and is removed when it does not."""
+    """A temporary path beside `path`, for a file or a folder: takes its place when the block ends well, else it is removed."""
     path = Path(path)
     _make_writable(path.parent)
     _remove_abandoned(path)
@@ -55,8 +58,18 @@ def replacing(path):
         _remove(temporary)
 
 
+def put_back(path):
+    """Give a folder its name again that was killed between stepping aside and being replaced.
+
+    To be called before a folder is read that may be the only place of what it holds.
+    """
+    path = Path(path)
+    for left in [] if path.exists() else _abandoned(path, _ASIDE)[:1]:
+        os.replace(left, path)
+
+
 def save(value, path, record):
-    """Write a value and its sidecar. Value: DataFrame (.parquet, .csv), array (.npy), dict (.json), str, or a function of a path."""
+    """Write a value and its sidecar: a DataFrame (.parquet, .csv), array (.npy), dict (.json), str, or a function of a path."""
     path, started = Path(path), time.time()
     _make_writable(path.parent)
     sidecar_path(path).unlink(missing_ok=True)              # from here until the end, the file does not count as done
@@ -70,7 +83,8 @@ def write_sidecar(path, record, started):
     """Record how `path`, which exists, came to be."""
     content = {"file": Path(path).name, "bytes": _size(path), "made_by": record.made_by,
                **_comparable(record), "device": record.device, "versions": _versions(),
-               "times": {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)), "seconds": round(time.time() - started, 3)}}
+               "times": {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
+                         "seconds": round(time.time() - started, 3)}}
     with replacing(sidecar_path(path)) as temporary:
         temporary.write_text(json.dumps(content, indent=1, default=str) + "\n")
 
@@ -101,7 +115,8 @@ def state(path, record):
         before = sidecar.get(part) or {}
         changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
         if changed:
-            return "stale", f"{part} changed: " + ", ".join(f"{key} ({_short(before.get(key))} -> {_short(now.get(key))})" for key in changed[:3])
+            told = [f"{key} ({_short(before.get(key))} -> {_short(now.get(key))})" for key in changed[:3]]
+            return "stale", f"{part} changed: {', '.join(told)}"
     return "done", "same inputs, same options"
 
 
@@ -132,7 +147,7 @@ def _file_fingerprint(path, size, modified):
 
 
 def _comparable(record):
-    """The part of a record that decides whether an output is still good. Inputs go by their last three path components, not by machine."""
+    """The part of a record that decides whether an output is still good. Inputs go by the last three parts of their paths."""
     return {"inputs": {"/".join(Path(p).parts[-3:]): fingerprint(p) for p in record.inputs}, "options": record.options}
 
 
@@ -144,7 +159,7 @@ def _write(value, path):
     elif isinstance(value, dict):
         path.write_text(json.dumps(value, indent=1) + "\n")
     elif path.suffix == ".parquet":
-        import pyarrow                                              # noqa: F401  missing: its own name in the error, not pandas' list of engines
+        import pyarrow                              # noqa: F401  missing: its own name in the error, not pandas' list of engines
         value.to_parquet(path, index=False)
     elif path.suffix == ".csv":
         value.to_csv(path, index=False)
@@ -166,12 +181,20 @@ def _make_writable(folder):
 
 
 def _remove_abandoned(path):
-    """Delete what a killed process of this machine left half-written for the same file."""
-    prefix = f".{path.name}.{socket.gethostname()}-"
-    for left in path.parent.glob(f"{prefix}*.partial{path.suffix}"):
+    """Delete what killed processes of this machine left half-written for the same file."""
+    put_back(path)
+    for left in _abandoned(path, "partial"):
+        _remove(left)
+
+
+def _abandoned(path, ending):
+    """What killed processes of this machine left beside `path` under names that end so."""
+    prefix, suffix, found = f".{path.name}.{socket.gethostname()}-", f".{ending}{path.suffix}", []
+    for left in sorted(path.parent.glob(f"{glob.escape(prefix)}*{glob.escape(suffix)}")):
         process = left.name[len(prefix):].split(".")[0]
         if process.isdigit() and int(process) != os.getpid() and not _alive(int(process)):
-            _remove(left)
+            found.append(left)
+    return found
 
 
 def _beside(path, ending):
@@ -180,8 +203,8 @@ def _beside(path, ending):
 
 
 def _exchange(temporary, path):
-    """Rename. A folder cannot be replaced in one step, so the old one steps aside: at every moment there is one whole folder or none."""
-    aside = _beside(path, "old.partial")
+    """Rename. A folder cannot be replaced in one step: the old one steps aside, from where `put_back` gets it after a kill."""
+    aside = _beside(path, _ASIDE)
     if path.is_dir() and temporary.exists():
         _remove(aside)
         os.replace(path, aside)
@@ -220,7 +243,7 @@ def _versions():
     from convergence import __version__
 
     found = {"convergence": __version__, "git": _git(), "python": platform.python_version()}
-    for library in ("numpy", "torch", "timm", "transformers"):      # installed, whether this process uses them or not: nothing depends on the caller
+    for library in ("numpy", "torch", "timm", "transformers"):      # installed, used here or not: nothing depends on the caller
         try:
             found[library] = version(library)
         except PackageNotFoundError:

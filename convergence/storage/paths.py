@@ -10,7 +10,10 @@ DATASET_VARIABLES = {"nsd": "NSD_DATASET", "bold5000": "BOLD_DATASET", "things":
 
 
 def dataset_root(dataset, root=None, *, required=True):
-    """Folder of a downloaded dataset; FileNotFoundError if it is not there, ValueError (None if not `required`) if nobody said where it is."""
+    """Folder of a downloaded dataset.
+
+    FileNotFoundError: it is not there. ValueError: nobody said where it is (None if not `required`).
+    """
     variable = DATASET_VARIABLES.get(dataset)
     root = root or (variable and os.environ.get(variable))
     if not root and not required:
@@ -20,12 +23,13 @@ def dataset_root(dataset, root=None, *, required=True):
         raise ValueError(f"where is the dataset {dataset!r}? Give its folder with --root (root= in Python){hint}")
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(f"dataset {dataset!r}: the folder {root} does not exist; check --root{f' or {variable}' if variable else ''}")
+        hint = f" or {variable}" if variable else ""
+        raise FileNotFoundError(f"dataset {dataset!r}: the folder {root} does not exist; check --root{hint}")
     return root
 
 
 def work_folder(dataset, root):
-    """Where prepared files of a dataset lie: its own folder, or $CONVERGENCE_WORK/<dataset> where that is set (read-only datasets)."""
+    """Where prepared files of a dataset lie: its folder, or for read-only ones $CONVERGENCE_WORK/<dataset>, if that is set."""
     work = os.environ.get("CONVERGENCE_WORK")
     return Path(work).expanduser() / dataset if work else Path(root)
 
@@ -51,6 +55,7 @@ def figures_folder(figures=None):
 
 
 def environment_with(derivatives, figures):
-    """The environment of a process (a notebook's kernel) that reads these derivatives, writes these figures, and also shows them."""
+    """The environment of a process (a notebook's kernel) that reads these derivatives, writes these figures, and shows them."""
     inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    return {**inherited, "CONVERGENCE_DERIVATIVES": str(Path(derivatives).resolve()), "CONVERGENCE_FIGURES": str(Path(figures).resolve())}
+    return {**inherited, "CONVERGENCE_DERIVATIVES": str(Path(derivatives).resolve()),
+            "CONVERGENCE_FIGURES": str(Path(figures).resolve())}

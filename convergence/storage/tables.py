@@ -1,8 +1,8 @@
-"""Tables of the derivatives: one schema per table, held at writing and at reading. derivatives/README.md is made from the same schemas.
+"""Tables of the derivatives: one schema per table, held at writing and at reading; derivatives/README.md is made from them.
 
-    conform(frame, "rsa_subject_model_alignment")      # columns in order, with their types; a ValueError names what is missing or unknown
-    read_table(path, columns=[...])                    # clear error: which script writes it
-    concatenate(parts, path, record)                   # many unit tables into one file, a row group each, without holding all of them
+    conform(frame, "rsa_subject_model_alignment")       # columns in order, with their types; ValueError: missing or unknown ones
+    read_table(path, columns=[...])                     # clear error: which script writes it
+    concatenate(parts, path, record)                    # many tables into one file, a row group each, without holding all of them
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ def conform(frame, table):
 
 
 def file_of(table, **options):
-    """Path of a table inside the derivatives folder, e.g. file_of("rsa_subject_model_alignment", dataset="nsd", hemispheres="joined")."""
+    """Path of a table below the derivatives: file_of("rsa_subject_model_alignment", dataset="nsd", hemispheres="joined")."""
     return Path(TABLES[table].file.format(**options))
 
 
@@ -36,7 +36,7 @@ def read_table(path, columns=None):
         raise FileNotFoundError(f"{path} is not there; {written_by(path)} writes it")
     if path.suffix == ".csv":
         return pandas.read_csv(path, usecols=columns)
-    import pyarrow                                                  # noqa: F401  missing: its own name in the error, not pandas' list of engines
+    import pyarrow                                  # noqa: F401  missing: its own name in the error, not pandas' list of engines
     try:
         return pandas.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:
@@ -45,14 +45,13 @@ def read_table(path, columns=None):
 
 def written_by(path):
     """The script that writes a table, found by the table's file name."""
-    matching = [t.script for t in TABLES.values() if t.matches(path)]
-    return matching[0] if matching else "no script of this project"
+    matching = [table for table in TABLES.values() if table.matches(path)]
+    return max(matching, key=lambda table: table.n_literal).script if matching else "no script of this project"
 
 
 def concatenate(parts, path, record):
-    """Write the rows of many parquet files, in the given order, as one file: a row group per part, one part in memory at a time."""
+    """Write the rows of many parquet files, in the given order, as one: a row group per part, one part in memory at a time."""
     def write(temporary):
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = pq.read_schema(parts[0])
@@ -60,18 +59,21 @@ def concatenate(parts, path, record):
             for part in parts:
                 table = pq.read_table(part)
                 if table.schema.names != schema.names:
-                    raise ValueError(f"{part} has columns {table.schema.names}, {parts[0]} has {schema.names}; delete the older of them")
-                writer.write_table(table.cast(schema) if table.schema != schema else pa.Table.from_arrays(table.columns, schema=schema))
+                    raise ValueError(f"{part} has columns {table.schema.names}, {parts[0]} has {schema.names}; delete the older "
+                                     "of them")
+                writer.write_table(table.cast(schema))
     return save(write, path, record)
 
 
 def readme():
     """The text of derivatives/README.md."""
     lines = ["# Derivatives", "", "Every table that the stages write, its columns, and the script that writes it. Made from",
-             "`convergence/storage/schemas.py` by `python -m convergence describe-derivatives`; the files themselves are not committed. Beside every file stands `<file>.json`: inputs and",
-             "their hashes, options, seed, versions, device, times. Names and columns are those of the published derivatives, so that the authors' own",
-             "files can be put here; columns marked (ours) are additional.", ""]
+             "`convergence/storage/schemas.py` by `python -m convergence describe-derivatives`; the files themselves are not",
+             "committed. Beside every file stands `<file>.json`: inputs, hashes, options, seed, versions, device, times.",
+             "Names and columns are those of the published derivatives, so that the authors' own files can be put here; columns",
+             "marked (ours) are additional.", ""]
     for table in TABLES.values():
-        lines += [f"## `{table.file}`", "", f"{table.description} Written by `{table.script}`.", "", "| column | type | meaning |", "|---|---|---|"]
+        lines += [f"## `{table.file}`", "", f"{table.description} Written by `{table.script}`.", "",
+                  "| column | type | meaning |", "|---|---|---|"]
         lines += [f"| {name} | {column.dtype} | {column.meaning} |" for name, column in table.columns.items()] + [""]
     return "\n".join(lines)

@@ -90,13 +90,14 @@ class Planted(toy_brains.Toy):
         trials = toy_brains.Toy.trials.fget(self).query("subject == @subject").sort_values("subject_index")
         rng = np.random.default_rng(subject)
         values = self.confound(trials)
-        values = rng.standard_normal((len(trials), 600)) + self.strength * values @ rng.standard_normal((values.shape[1],
-                                                                                                         600)) / values.shape[1] ** 0.5
+        weights = rng.standard_normal((values.shape[1], 600)) / values.shape[1] ** 0.5
+        values = rng.standard_normal((len(trials), 600)) + self.strength * values @ weights
         return values if rows is None else values[np.asarray(rows)]
 
 
 def thermometer(values, n_steps=40):
-    """Patterns whose correlation distance is linear in the distance of two values, as a control's RDM is: random signs that flip at thresholds."""
+    """Patterns whose correlation distance is linear in the distance of two values, as a control's RDM is: random signs that flip
+    at thresholds."""
     flipped = np.asarray(values, float)[:, None] > np.linspace(min(values), max(values), n_steps)
     return np.where(flipped, -1, 1) * np.where(np.arange(n_steps) % 2, -1, 1)
 
@@ -105,8 +106,11 @@ def similarity(toy, confound, tmp_path, *, shift=0, strength=2.0, **options):
     """{control or None: mean similarity of parcel A over pairs of different subjects}"""
     planted = Planted(toy.root)
     planted.confound, planted.strength = confound, strength
-    stores = dict(zip((2, 5), run_units([store_unit(planted, s, planted.parcels()[:1], "joined", tmp_path / "d", device="cpu") for s in (2, 5)], title="x")))
-    table = pandas.concat([pair_similarity(subject_i=i, subject_j=j, shift=shift, form="diagonal", hemispheres="joined", rois=None, store_i=stores[i],
+    stores = dict(zip((2, 5),
+                      run_units([store_unit(planted, s, planted.parcels()[:1], "joined", tmp_path / "d", device="cpu")
+                                 for s in (2, 5)], title="x")))
+    table = pandas.concat([pair_similarity(subject_i=i, subject_j=j, shift=shift, form="diagonal", hemispheres="joined",
+                                           rois=None, store_i=stores[i],
                                            store_j=stores[j], device="cpu", **options) for i, j in ((2, 5), (5, 2))])
     assert table["similarity"].notna().all() and table["n_pairs"].nunique() == 1
     return table.groupby(table.get("control", pandas.Series("", table.index)), observed=True)["similarity"].mean().to_dict()
@@ -145,34 +149,44 @@ def test_a_smooth_drift_goes_with_the_lag_or_a_shift(toy, tmp_path):
     found = similarity(toy, drift, tmp_path, controls=("temporal_lag",), known=known)
     shifted = similarity(toy, drift, tmp_path, shift=1)[""]
     print(found, shifted)
-    assert found["uncontrolled"] > 0.4 and found["temporal_lag"] < 0.5 * found["uncontrolled"] and shifted < 0.5 * found["uncontrolled"]
+    assert found["uncontrolled"] > 0.4
+    assert found["temporal_lag"] < 0.5 * found["uncontrolled"]
+    assert shifted < 0.5 * found["uncontrolled"]
 
 
 def test_partitions_of_a_table_and_equal_numbers_of_rows(toy):
-    table = pandas.DataFrame({"toy_id": range(100, 108), "n_objects": [1, 2, 0, 3, 1, 1, 0, 5], "animate": [True, False, False, True, True, True, False, True],
+    table = pandas.DataFrame({"toy_id": range(100, 108), "n_objects": [1, 2, 0, 3, 1, 1, 0, 5],
+                              "animate": [True, False, False, True, True, True, False, True],
                               "place": list("aabbbbcc")})
     table.to_csv(toy.root / "content.csv", index=False)
     found = partition_images(toy, ["animate", "inanimate", "place=b"])
-    assert {name: images.tolist() for name, images in found.items()} == {"animate": [100, 103, 104, 105, 107], "inanimate": [101], "place=b": [102, 103, 104, 105]}
+    assert {name: images.tolist() for name, images in found.items()} == {"animate": [100, 103, 104, 105, 107], "inanimate": [101],
+                                                                         "place=b": [102, 103, 104, 105]}
     image = np.array([100, 103, 101, 101, 104, 107, 100, 101, 105])
     rows = equal_rows(image, {name: found[name] for name in ("animate", "inanimate")}, seed=3)
-    assert rows["inanimate"].tolist() == [2, 3, 7] and len(rows["animate"]) == 3 and set(image[rows["animate"]]) <= set(found["animate"])
+    assert rows["inanimate"].tolist() == [2, 3, 7]
+    assert len(rows["animate"]) == 3
+    assert set(image[rows["animate"]]) <= set(found["animate"])
     assert all((np.diff(of_it) > 0).all() for of_it in rows.values())
-    again, other = (equal_rows(image, {"animate": found["animate"], "inanimate": found["inanimate"]}, seed=seed)["animate"].tolist() for seed in (3, 4))
+    again, other = (equal_rows(image, {"animate": found["animate"], "inanimate": found["inanimate"]},
+                               seed=seed)["animate"].tolist() for seed in (3, 4))
     assert again == rows["animate"].tolist() != other
-    assert {name: len(of_it) for name, of_it in equal_rows(image, {"animate": found["animate"], "inanimate": found["inanimate"]}, equal=False).items()} == {
+    assert {name: len(of_it) for name,
+            of_it in equal_rows(image, {"animate": found["animate"], "inanimate": found["inanimate"]}, equal=False).items()} == {
         "animate": 6, "inanimate": 3}
 
 
 def test_bad_partitions_are_named(toy):
     with pytest.raises(FileNotFoundError, match="content.csv is not there; .*3_build_coco_tables.py makes NSD's"):
         partition_images(toy, ["animate"])
-    pandas.DataFrame({"toy_id": [100, 101], "animate": [True, True], "place": ["sea", "hill"], "never": False}).to_csv(toy.root / "content.csv", index=False)
+    pandas.DataFrame({"toy_id": [100, 101], "animate": [True, True], "place": ["sea", "hill"],
+                      "never": False}).to_csv(toy.root / "content.csv", index=False)
     with pytest.raises(ValueError, match="has no column 'alive'; it has animate, place, never"):
         partition_images(toy, ["alive"])
     with pytest.raises(ValueError, match="no image of .* is place=moon; values of place are hill, sea"):
         partition_images(toy, ["place=moon"])
-    with pytest.raises(ValueError, match="column 'place' .* holds values other than true and false; name one of them: place=hill, place=sea"):
+    with pytest.raises(ValueError, match="column 'place' .* holds values other than true and false; name one of them: "
+                                         "place=hill, place=sea"):
         partition_images(toy, ["place"])
     with pytest.raises(ValueError, match="partition: animate is asked for more than once"):
         partition_images(toy, ["animate", "animate"])

@@ -1,4 +1,5 @@
-"""Pairs of subjects session by session, as in THINGS and BOLD5000, against scipy on rows that the test gathers itself; networks with layers from 0 or 1."""
+"""Pairs of subjects session by session, as in THINGS and BOLD5000, against scipy on rows that the test gathers itself; networks
+with layers from 0 or 1."""
 
 import numpy as np
 import pytest
@@ -37,7 +38,8 @@ def rdm(matrix):
 
 
 def similarity(toy, i, j, **options):
-    return pair_similarity(subject_i=i, subject_j=j, hemispheres="joined", form="full", rois=[3, 8], clip=0.003, dataset=toy, device="cpu", **options)
+    return pair_similarity(subject_i=i, subject_j=j, hemispheres="joined", form="full", rois=[3, 8], clip=0.003, dataset=toy,
+                           device="cpu", **options)
 
 
 @pytest.mark.parametrize("i, j", [(2, 5), (9, 2)])
@@ -54,12 +56,15 @@ def test_sessions_against_scipy_on_rows_gathered_by_hand(toy, i, j):
         first, second = np.array(rows).T
         found = table[table["session"] == session].set_index(["roi_x", "roi_y"])
         expected = pearsonr(rdm(toy.responses(i, (3, 203), first)), rdm(toy.responses(j, (3, 203), second))).statistic
-        assert abs(found.loc[(3, 3), "similarity"] - expected) < 1e-5 and set(found["n_pairs"]) == {len(rows) * (len(rows) - 1) // 2}
+        assert abs(found.loc[(3, 3), "similarity"] - expected) < 1e-5
+        assert set(found["n_pairs"]) == {len(rows) * (len(rows) - 1) // 2}
     assert table["session"].unique().tolist() == sessions and len(sessions) >= 2 and len(table) == 4 * len(sessions)
     assert set(table["dataset"]) == {"things"} and set(table["rep_shift"]) == {"0"}
     assert table.set_index(["roi_x", "roi_y"]).loc[(8, 3), "reason"].iloc[0] == ("subject_i: no voxels" if i == 5 else "")
     published = similarity(toy, i, j, reference=True)
-    assert set(published["rep_shift"]) == {"things"} and published["session"].unique()[0] in (0, 1) and published["session"].max() < max(sessions)
+    assert set(published["rep_shift"]) == {"things"}
+    assert published["session"].unique()[0] in (0, 1)
+    assert published["session"].max() < max(sessions)
     assert np.array_equal(published["similarity"], table["similarity"], equal_nan=True)
 
 
@@ -70,21 +75,34 @@ def test_published_names_and_variants(tmp_path):
                      "bold5000-coco": "bold5000/rsa_bold5000-coco_subject_subject_alignment_joined.parquet"}
     assert table_path(tmp_path, "things", hemispheres="separated", form="diagonal", exclude=("same-run",)).name == (
         "rsa_things_subject_subject_alignment_separated_without-same-run_diagonal.parquet")
-    assert subject_model.table_path(tmp_path, "bold5000-scenes") == tmp_path / "bold5000" / "rsa_bold5000-scenes_subject_model_alignment_joined.parquet"
-    assert subject_model.table_path(tmp_path, "things", untrained=True).name == "rsa_things_subject_model_alignment_joined_untrained.parquet"
+    scenes = subject_model.table_path(tmp_path, "bold5000-scenes").relative_to(tmp_path)
+    assert str(scenes) == "bold5000/rsa_bold5000-scenes_subject_model_alignment_joined.parquet"
+    assert subject_model.table_path(tmp_path, "things",
+                                    untrained=True).name == "rsa_things_subject_model_alignment_joined_untrained.parquet"
 
 
 def test_which_datasets_are_session_wise(toy):
-    assert session_wise(toy) and not session_wise(toy_brains.Toy(toy.root)) and other_datasets.folder_of("things-of-mine") == "things"
+    assert session_wise(toy)
+    assert not session_wise(toy_brains.Toy(toy.root))
+    assert other_datasets.folder_of("things-of-mine") == "things"
+
+
+def test_the_parts_of_bold5000_use_the_features_of_the_whole():
+    names = ("bold5000-coco", "bold5000", "things", "nsd", "my-own")
+    assert [other_datasets.features_of(name) for name in names] == ["bold5000", "bold5000", "things", "nsd", "my-own"]
 
 
 def test_no_session_with_enough_trials_is_named(toy, monkeypatch):
-    monkeypatch.setattr(other_datasets, "common", lambda *_: other_datasets.shared_trials(toy.trials, 2).rename(columns={"session": "session_i"}).iloc[:3])
-    with pytest.raises(ValueError, match="subjects 2 and 5 have 3 common trials, and no session with at least 4 of them; get more of their sessions"):
+    monkeypatch.setattr(other_datasets, "common",
+                        lambda *_: other_datasets.shared_trials(toy.trials, 2).rename(columns={"session": "session_i"}).iloc[:3])
+    with pytest.raises(ValueError, match="subjects 2 and 5 have 3 common trials, and no session with at least 4 of them; get "
+                                         "more of their sessions"):
         similarity(toy, 2, 5)
 
 
 def test_units_state_what_decides_them(toy, tmp_path):
     plain, other = (pair_unit(toy, 2, 9, tmp_path / "t.parquet", reference=reference) for reference in (False, True))
-    assert plain.output.name == "subject-02_subject-09.parquet" and "reference" not in plain.options and other.options["reference"] is True
+    assert plain.output.name == "subject-02_subject-09.parquet"
+    assert "reference" not in plain.options
+    assert other.options["reference"] is True
     assert plain.inputs == (*toy.response_files(2), *toy.response_files(9))

@@ -1,4 +1,5 @@
-"""Other RDMs than the published one: z-scored, averaged over repetitions, crossnobis, single sessions, float16; values against scipy on matrices made here."""
+"""Other RDMs than the published one: z-scored, averaged over repetitions, crossnobis, single sessions, float16; values against
+scipy on matrices made here."""
 
 import numpy as np
 import pandas
@@ -20,7 +21,8 @@ def toy(tmp_path_factory):
 
 
 def stored(toy, folder, subject=2, hemispheres="joined", **options):
-    path, = run_units([store_unit(toy, subject, toy.parcels(hemispheres), hemispheres, folder, device="cpu", **options)], title="RDMs")
+    path, = run_units([store_unit(toy, subject, toy.parcels(hemispheres), hemispheres, folder, device="cpu", **options)],
+                      title="RDMs")
     with RDMStore(path) as store:
         return store.rdms([3])[0], store.trials, store.attributes, dict(zip(store.rois.tolist(), store.reasons))
 
@@ -35,10 +37,15 @@ def test_metrics_and_names(toy, tmp_path):
     matrix = clipped(toy.responses(2, (3, 203), rows))
     for metric in ("euclidean", "cosine"):
         rdm, trials, attributes, _ = stored(toy, tmp_path, recipe=Recipe(metric=metric))
-        assert np.allclose(rdm, pdist(matrix, metric), rtol=2e-6, atol=1e-6) and trials["row"].tolist() == rows.tolist() and attributes["metric"] == metric
-    names = {recipe: store_path(tmp_path, "nsd", 3, "separated", recipe).name for recipe in (Recipe(), Recipe(metric="crossnobis", noise="shrinkage", zscore=True))}
-    assert list(names.values()) == ["subject-03_separated_shared.h5", "subject-03_separated_shared_crossnobis_shrinkage_zscore.h5"]
-    assert Recipe(metric="cosine", images=True).flags == "--metric cosine --images" and Recipe().options == {"metric": "correlation", "clip": 0.003}
+        assert np.allclose(rdm, pdist(matrix, metric), rtol=2e-6, atol=1e-6)
+        assert trials["row"].tolist() == rows.tolist()
+        assert attributes["metric"] == metric
+    names = {recipe: store_path(tmp_path, "nsd", 3, "separated", recipe).name
+             for recipe in (Recipe(), Recipe(metric="crossnobis", noise="shrinkage", zscore=True))}
+    assert list(names.values()) == ["subject-03_separated_shared.h5",
+                                    "subject-03_separated_shared_crossnobis_shrinkage_zscore.h5"]
+    assert Recipe(metric="cosine", images=True).flags == "--metric cosine --images"
+    assert Recipe().options == {"metric": "correlation", "clip": 0.003}
 
 
 def test_zscore_uses_all_trials_of_a_session(toy):
@@ -53,9 +60,13 @@ def test_zscore_uses_all_trials_of_a_session(toy):
 
 def test_images_are_averaged_over_their_repetitions(toy, tmp_path):
     trials = shared_trials(toy.trials, 9)
-    matrix = pandas.DataFrame(toy.responses(9, (3, 203), trials["subject_index"]).astype(float)).groupby(trials["image"].to_numpy(), sort=False).mean()
+    matrix = pandas.DataFrame(toy.responses(9, (3, 203),
+                                            trials["subject_index"]).astype(float)).groupby(trials["image"].to_numpy(),
+                                                                                            sort=False).mean()
     rdm, stimuli, attributes, _ = stored(toy, tmp_path, subject=9, recipe=Recipe(images=True))
-    assert stimuli["image"].tolist() == matrix.index.tolist() and attributes["stimuli"] == "images" and set(stimuli["repetition"]) == {0}
+    assert stimuli["image"].tolist() == matrix.index.tolist()
+    assert attributes["stimuli"] == "images"
+    assert set(stimuli["repetition"]) == {0}
     assert np.allclose(rdm, pdist(clipped(matrix), "correlation"), atol=2e-6)
 
 
@@ -64,16 +75,21 @@ def test_crossnobis_of_images_shown_at_least_twice(toy, tmp_path, noise):
     trials = shared_trials(toy.trials, 9)
     assert trials["image"].value_counts().min() < 3
     rdm, stimuli, attributes, reasons = stored(toy, tmp_path, subject=9, recipe=Recipe(metric="crossnobis", noise=noise))
-    expected, images = crossnobis(clipped(toy.responses(9, (3, 203), trials["subject_index"])), trials["image"], trials["repetition"],
+    expected, images = crossnobis(clipped(toy.responses(9, (3, 203), trials["subject_index"])), trials["image"],
+                                  trials["repetition"],
                                   sessions=trials["session"], noise=noise)
     assert stimuli["image"].tolist() == images.tolist() and np.allclose(rdm, expected, rtol=1e-3, atol=1e-4)
-    assert reasons[11] == "no voxels" and reasons[20] == "one voxel: a pattern needs at least two" and reasons[41] == ""       # a constant trial is a pattern too
+    # a constant trial is a pattern too
+    assert reasons[11] == "no voxels"
+    assert reasons[20] == "one voxel: a pattern needs at least two"
+    assert reasons[41] == ""
 
 
 def test_single_sessions_and_float16(toy, tmp_path):
     rdm, trials, _, _ = stored(toy, tmp_path, session=2)
     rows = session_trials(toy.trials, 2, 2)["subject_index"]
-    assert trials["row"].tolist() == rows.tolist() and np.allclose(rdm, pdist(clipped(toy.responses(2, (3, 203), rows)), "correlation"), atol=2e-6)
+    assert trials["row"].tolist() == rows.tolist()
+    assert np.allclose(rdm, pdist(clipped(toy.responses(2, (3, 203), rows)), "correlation"), atol=2e-6)
     half, *_ = stored(toy, tmp_path, session=2, dtype="float16")
     assert half.dtype == np.float32 and 0 < np.abs(half - rdm).max() < 1e-3
     sizes = {name: (tmp_path / "toy" / "rdms" / name).exists() for name in ("subject-02_joined_session-02.h5",)}

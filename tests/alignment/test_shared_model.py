@@ -46,13 +46,14 @@ def test_shared_images_against_scipy(toy, tmp_path):
     trials, table = shared_trials(toy.trials, 9), run(toy, 9, tmp_path)
     brain, layer = brain_and_layer(toy, 9, trials)
     assert abs(cell(table)["similarity"] - np.corrcoef(brain, layer)[0, 1]) < 1e-5 and cell(table)["n_pairs"] == len(brain)
-    assert len(table) == 5 * 5 and "control" not in table and table.loc[table["roi"] == 11,
-                                                                        "reason"].unique().tolist() == ["parcel: no voxels"]
+    assert len(table) == 5 * 5
+    assert "control" not in table
+    assert table.loc[table["roi"] == 11, "reason"].unique().tolist() == ["parcel: no voxels"]
     without = run(toy, 9, tmp_path, exclude=("same-image",))
     i, j = np.triu_indices(len(trials), 1)
     kept = trials["image"].to_numpy()[i] != trials["image"].to_numpy()[j]
-    assert abs(cell(without)["similarity"] - np.corrcoef(brain[kept], layer[kept])[0,
-                                                                                   1]) < 1e-5 and cell(without)["n_pairs"] == kept.sum()
+    assert abs(cell(without)["similarity"] - np.corrcoef(brain[kept], layer[kept])[0, 1]) < 1e-5
+    assert cell(without)["n_pairs"] == kept.sum()
 
 
 def test_controls_by_regression_each_and_all_at_once(toy, tmp_path):
@@ -65,7 +66,8 @@ def test_controls_by_regression_each_and_all_at_once(toy, tmp_path):
     c = features.set_index("toy_id")["x"][trials["image"]].to_numpy()
     i, j = np.triu_indices(len(trials), 1)
     same = (trials["session"].to_numpy()[i] != trials["session"].to_numpy()[j]).astype(float)
-    for name, controls in {"uncontrolled": [], "x": [abs(c[i] - c[j])], "same_session": [same], "x+same_session": [abs(c[i] - c[j]), same]}.items():
+    for name, controls in {"uncontrolled": [], "x": [abs(c[i] - c[j])], "same_session": [same],
+                           "x+same_session": [abs(c[i] - c[j]), same]}.items():
         design = np.column_stack([np.ones(len(i)), *controls])
         left = [y - design @ np.linalg.lstsq(design, y, rcond=None)[0] for y in (brain, layer)]
         assert abs(cell(table, name)["similarity"] - np.corrcoef(*left)[0, 1]) < 1e-5
@@ -73,9 +75,12 @@ def test_controls_by_regression_each_and_all_at_once(toy, tmp_path):
 
 
 def test_names_and_too_few_trials(toy, tmp_path):
-    assert table_path(tmp_path, "nsd", controls=["x"], hemispheres="separated").name == "rsa_subject_model_alignment_controled_separated.parquet"
-    assert table_path(tmp_path, "nsd", untrained=True, exclude=("lag9",)).name == "rsa_subject_model_alignment_joined_shared_untrained_without-lag9.parquet"
+    assert table_path(tmp_path, "nsd", controls=["x"],
+                      hemispheres="separated").name == "rsa_subject_model_alignment_controled_separated.parquet"
+    assert table_path(tmp_path, "nsd", untrained=True,
+                      exclude=("lag9",)).name == "rsa_subject_model_alignment_joined_shared_untrained_without-lag9.parquet"
     (tmp_path / "control_matrices").mkdir()
     pandas.DataFrame({"toy_id": [100], "x": [1.0]}).to_parquet(tmp_path / "control_matrices" / "control_x.parquet")
-    with pytest.raises(UnitsFailed, match="subject 2 has 3 existing trials of shared images that the controls have, at least 4 are needed"):
+    with pytest.raises(UnitsFailed, match="subject 2 has 3 existing trials of shared images that the controls have, at least 4 "
+                                          "are needed"):
         run(toy, 2, tmp_path, ("x",))

@@ -21,8 +21,8 @@ def trials(counts, n_voxels=12, seed=0, signal=1.0):
     patterns = signal * rng.standard_normal((len(counts), n_voxels)) + 3 * signal
     noise = rng.standard_normal((len(number), n_voxels)) * np.linspace(0.5, 2, n_voxels)
     session = np.arange(len(number)) * 3 // len(number)
-    return (patterns[number] + noise)[order], np.resize(IMAGES,
-                                                        len(counts))[number][order] + 100 * (number[order] // 5), repetition[order] + 1, session
+    images = np.resize(IMAGES, len(counts))[number][order] + 100 * (number[order] // 5)
+    return (patterns[number] + noise)[order], images, repetition[order] + 1, session
 
 
 @pytest.mark.parametrize("noise", ["none", np.arange(1, 13) / 3])
@@ -34,9 +34,11 @@ def test_equal_repetitions_against_rsatoolbox(noise):
     found, order = crossnobis(x, images, repetitions, noise=noise)
     assert order.tolist() == list(dict.fromkeys(images.tolist()))
     data = Dataset(x, obs_descriptors={"image": images.tolist(), "repetition": repetitions.tolist()})
-    expected = calc_rdm(data, method="crossnobis", descriptor="image", cv_descriptor="repetition", noise=None if isinstance(noise, str) else np.diag(1 / noise))
+    expected = calc_rdm(data, method="crossnobis", descriptor="image", cv_descriptor="repetition", noise=None
+                        if isinstance(noise, str) else np.diag(1 / noise))
     theirs = expected.pattern_descriptors["image"]
-    square = squareform(expected.dissimilarities[0])[np.ix_([theirs.index(image) for image in order], [theirs.index(image) for image in order])]
+    square = squareform(expected.dissimilarities[0])[np.ix_([theirs.index(image) for image in order],
+                                                            [theirs.index(image) for image in order])]
     assert np.abs(squareform(found) - square).max() < 1e-10
     single = crossnobis(torch.as_tensor(x, dtype=torch.float32), images, repetitions, noise=noise)[0]
     assert single.dtype == torch.float32 and np.abs(single.numpy() - found).max() < 1e-5 * np.abs(found).max()
@@ -44,11 +46,13 @@ def test_equal_repetitions_against_rsatoolbox(noise):
 
 def looped(x, images, repetitions, metric, own_metric):
     """Means over products of different repetitions, by loops; metrics are (p, p) precisions, own_metric(image) that of <k, k>."""
-    x, names = x - x[np.isin(images, [i for i in images if (images == i).sum() > 1])].mean(0), list(dict.fromkeys(images.tolist()))
+    x, names = x - x[np.isin(images,
+                             [i for i in images if (images == i).sum() > 1])].mean(0), list(dict.fromkeys(images.tolist()))
     names = [name for name in names if (images == name).sum() > 1]
     def inner(k, l):
         precision = own_metric(k) if k == l else metric
-        return np.mean([x[s] @ precision @ x[t] for s in np.flatnonzero(images == k) for t in np.flatnonzero(images == l) if repetitions[s] != repetitions[t]])
+        return np.mean([x[s] @ precision @ x[t] for s in np.flatnonzero(images == k) for t in np.flatnonzero(images == l)
+                        if repetitions[s] != repetitions[t]])
     return np.array([[inner(k, k) + inner(l, l) - inner(k, l) - inner(l, k) for l in names] for k in names]) / x.shape[1], names
 
 
@@ -57,7 +61,8 @@ def test_unequal_repetitions_against_loops(noise):
     x, images, repetitions, sessions = trials([2, 4, 1, 3, 2, 3], n_voxels=25)
     many = np.array([(images == image).sum() for image in images])
     use = many > 1
-    weights = many[use] / (many[use] - 1) / np.array([(sessions[use] == s).sum() for s in sessions[use]]) * use.sum() / len(set(sessions[use]))
+    weights = many[use] / (many[use] - 1) / np.array([(sessions[use] == s).sum()
+                                                      for s in sessions[use]]) * use.sum() / len(set(sessions[use]))
     residuals = (x - np.stack([x[images == image].mean(0) for image in images]))[use] * np.sqrt(weights)[:, None]
     if noise == "none":
         metric, own = np.eye(25), lambda image: np.eye(25)
@@ -67,7 +72,8 @@ def test_unequal_repetitions_against_loops(noise):
     else:
         covariance, shrinkage = ledoit_wolf(residuals, assume_centered=True)
         metric = np.linalg.inv(covariance)
-        own = lambda image: np.linalg.inv(covariance - (1 - shrinkage) / use.sum() * residuals[images[use] == image].T @ residuals[images[use] == image])
+        share = lambda rows: (1 - shrinkage) / use.sum() * rows.T @ rows
+        own = lambda image: np.linalg.inv(covariance - share(residuals[images[use] == image]))
     expected, names = looped(x, images, repetitions, metric, own)
     found, order = crossnobis(x, images, repetitions, sessions=sessions, noise=noise)
     assert order.tolist() == names and len(names) == 5                      # the image shown once is left out
@@ -88,19 +94,22 @@ def test_pure_noise_has_mean_0_and_shared_noise_has_not(noise, counts):
         x, images, repetitions, sessions = trials(counts, n_voxels=30, seed=seed, signal=0)
         means.append(crossnobis(x, images, repetitions, sessions=sessions, noise=noise)[0].mean())
         if seed < 10:
-            together = np.random.default_rng(seed).standard_normal((images.max() + 1, 30))[images]         # the same in all repetitions
+            # the same in all repetitions
+            together = np.random.default_rng(seed).standard_normal((images.max() + 1, 30))[images]
             shared.append(crossnobis(x + together, images, repetitions, sessions=sessions, noise=noise)[0].mean())
     assert abs(np.mean(means)) < 3 * np.std(means, ddof=1) / np.sqrt(len(means))
     assert np.mean(shared) > 20 * np.std(means, ddof=1) / np.sqrt(len(means))
 
 
 def test_planted_distances_are_found_without_bias():
-    found = np.mean([crossnobis(*trials([2, 3, 3, 2], n_voxels=20, seed=seed, signal=0)[:3], noise="none")[0] for seed in range(200)], axis=0)
+    found = np.mean([crossnobis(*trials([2, 3, 3, 2], n_voxels=20, seed=seed, signal=0)[:3], noise="none")[0]
+                     for seed in range(200)], axis=0)
     patterns = np.array([0, 0, 2, -1.0])
     rdms = []
     for seed in range(200):
         x, images, repetitions, _ = trials([2, 3, 3, 2], n_voxels=20, seed=seed, signal=0)
-        rdm, order = crossnobis(x + patterns[[[50, 2, 9, 11].index(image) for image in images]][:, None], images, repetitions, noise="none")
+        rdm, order = crossnobis(x + patterns[[[50, 2, 9, 11].index(image) for image in images]][:, None], images, repetitions,
+                                noise="none")
         place = [order.tolist().index(image) for image in (50, 2, 9, 11)]
         rdms.append(squareform(rdm)[np.ix_(place, place)][np.triu_indices(4, 1)])
     expected = np.array([0, 4, 1, 4, 1, 9])

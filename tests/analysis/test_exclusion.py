@@ -29,8 +29,8 @@ def test_every_rule_by_loops_over_pairs():
 
 
 def test_rules_are_parsed_in_one_order_and_the_unknown_are_named():
-    assert parse_rules(["lag<7,same-session", "lag3", "same-image"]) == ("same-image", "same-session",
-                                                                         "lag7") and parse_rules(None) == ()
+    assert parse_rules(["lag<7,same-session", "lag3", "same-image"]) == ("same-image", "same-session", "lag7")
+    assert parse_rules(None) == ()
     with pytest.raises(ValueError, match="exclude-pairs: rule='same-sesion' is unknown; did you mean 'same-session'"):
         parse_rules(["same-sesion"])
     with pytest.raises(ValueError, match="'lag1' leaves nothing out"):
@@ -54,7 +54,8 @@ def test_a_null_counts_a_pair_where_both_places_count():
             moved = squareform(b[k])[np.ix_(row, row)][i, j]
             assert abs(found[p, k] - np.corrcoef(a[k][use], moved[use])[0, 1]) < 1e-12
     kept = kept_a & kept_b
-    assert np.allclose(found[0], [np.corrcoef(x[kept], y[kept])[0, 1] for x, y in zip(a, b)])      # the identity is what was observed
+    # the identity is what was observed
+    assert np.allclose(found[0], [np.corrcoef(x[kept], y[kept])[0, 1] for x, y in zip(a, b)])
 
 
 def test_moments_without_pairs_of_one_image_are_those_of_all_relabellings():
@@ -72,7 +73,8 @@ def test_moments_without_pairs_of_one_image_are_those_of_all_relabellings():
 def test_moments_are_refused_where_relabelling_moves_the_excluded_set():
     refuse_moments(("same-image",), "images")
     refuse_moments(())
-    with pytest.raises(ValueError, match="relabelling images changes which pairs same-session, lag5 leave out.* sample the null instead"):
+    with pytest.raises(ValueError, match="relabelling images changes which pairs same-session, lag5 leave out.* sample the null "
+                                         "instead"):
         refuse_moments(("same-image", "same-session", "lag5"))
     with pytest.raises(ValueError, match="relabelling trials changes which pairs same-image leave out"):
         refuse_moments(("same-image",), "trials")

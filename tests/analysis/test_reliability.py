@@ -7,7 +7,8 @@ from rsatoolbox.inference import boot_noise_ceiling
 from rsatoolbox.rdm import RDMs
 from scipy import io, stats
 
-from convergence.analysis.reliability import noise_ceiling
+from convergence.analysis.reliability import ceiling_of_products, disattenuate, noise_ceiling, spearman_brown, split_half, subset_summary
+from convergence.analysis.similarity import unit
 
 THEIRS = {"pearson": "corr", "spearman": "spearman", "rho_a": "rho-a", "cosine": "cosine"}
 
@@ -84,3 +85,60 @@ def test_bad_arguments(rdms, expected):
 def test_an_unknown_method():
     with pytest.raises(ValueError, match="^noise_ceiling: method='rho-a' is unknown; did you mean 'rho_a'"):
         noise_ceiling(subjects(), method="rho-a")
+
+
+def test_products_of_unit_rdms_give_the_same_ceiling():
+    u = unit(subjects())
+    others = u.sum(0) - u
+    bounds = ceiling_of_products((u * others).sum(1), (others ** 2).sum(1))
+    np.testing.assert_allclose([bound.mean() for bound in bounds], noise_ceiling(subjects()), atol=1e-12)
+
+
+def test_split_half_from_the_definition():
+    rdms = subjects(3)
+    r = [stats.pearsonr(rdms[i], rdms[j]).statistic for i, j in ((0, 1), (0, 2), (1, 2))]
+    single = np.tanh(np.arctanh(r).mean())
+    np.testing.assert_allclose(split_half(rdms), (single, 3 * single / (1 + 2 * single)), atol=1e-12)
+
+
+def test_spearman_brown_predicts_the_reliability_of_the_mean_of_repetitions():
+    rng = np.random.default_rng(0)
+    truth, noise = rng.standard_normal(20_100), rng.standard_normal((6, 20_100)) * 1.5
+    _, predicted = split_half((truth + noise)[:3])
+    assert predicted == pytest.approx(stats.pearsonr(*(truth + noise).reshape(2, 3, -1).mean(1)).statistic, abs=0.02)
+    assert spearman_brown(predicted, 1) == predicted
+
+
+def test_disattenuation_recovers_the_similarity_without_noise():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal(80_200)
+    y = 0.6 * x + 0.8 * rng.standard_normal(80_200)
+    noisy = lambda values, scale: values + scale * rng.standard_normal((2, 80_200))
+    (a, a2), (b, b2) = noisy(x, 1), noisy(y, 2)
+    r = lambda one, other: stats.pearsonr(one, other).statistic
+    assert r(a, b) < 0.25 and disattenuate(r(a, b), r(a, a2), r(b, b2))[0] == pytest.approx(0.6, abs=0.03)
+    assert disattenuate(r(a, y), r(a, a2))[0] == pytest.approx(0.6, abs=0.02)
+
+
+def test_a_ratio_is_not_cut_off_and_says_why_it_is_not_there():
+    ratio, reason = disattenuate([0.5, -0.3, 0.2, np.nan, 0.1], [0.2, 0.3, 0.04, 0.3, np.nan], [0.2, 0.3, 0.9, 0.3, 0.3])
+    np.testing.assert_allclose(ratio, [2.5, -1, np.nan, np.nan, np.nan])
+    assert reason.tolist() == ["", "", "reliability 0.040 is below 0.05", "no similarity", "no reliability"]
+    assert disattenuate([0.2], [0.04], least=0.03)[0][0] == pytest.approx(1)
+
+
+def test_subset_summary():
+    values = np.array([[0.1, 0.2], [0.3, 0.2], [0.2, 0.2]])
+    found = subset_summary(values)
+    np.testing.assert_allclose([found["mean"][0], found["sd"][0], found["relative_error"][0], found["snr"][0]], [0.2, 0.1, 0.5, 0.8])
+    assert found["sd"][1] == pytest.approx(0) and found["snr"][1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("call, expected", [
+    (lambda: split_half(subjects(1)), "split_half: repetitions has shape (1, 190); expected (n_repetitions, n_pairs) with at least 2 repetitions"),
+    (lambda: disattenuate(0.1, 0.5, least=0), "disattenuate: least=0; expected a number from 1e-06 to below 1"),
+])
+def test_more_bad_arguments(call, expected):
+    with pytest.raises(ValueError) as error:
+        call()
+    assert str(error.value).startswith(expected)

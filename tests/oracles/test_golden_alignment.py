@@ -1,4 +1,5 @@
-"""--reference equals the golden table of an independent script; the default differs from it a little, where subjects lack sessions."""
+"""--reference equals the golden table of an independent script; the default differs from it a little, where subjects lack
+sessions."""
 
 import importlib.util
 
@@ -20,7 +21,8 @@ def table(checkout, tmp_path):
             spec = importlib.util.spec_from_file_location("script", checkout / "3_alignment" / f"{script}.py")
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            assert module.main(["--dataset", "toy", "--root", str(tmp_path / "toy"), "--derivatives", str(tmp_path / folder), "--device", "cpu", "--rois", "A", "B",
+            assert module.main(["--dataset", "toy", "--root", str(tmp_path / "toy"), "--derivatives", str(tmp_path / folder),
+                                "--device", "cpu", "--rois", "A", "B",
                                 *more]) == 0
         return read_table(tmp_path / folder / "toy" / "rsa_subject_subject_alignment_shift_1_joined.parquet")
     return make

@@ -1,4 +1,5 @@
-"""The choices of 3_alignment's scripts on a toy dataset: partitions, controls, excluded pairs, other RDMs, the group, other datasets, --dry-run, --pilot."""
+"""The choices of 3_alignment's scripts on a toy dataset: partitions, controls, excluded pairs, other RDMs, the group, other
+datasets, --dry-run, --pilot."""
 
 import importlib.util
 
@@ -22,8 +23,10 @@ def call(checkout, tmp_path):
         spec = importlib.util.spec_from_file_location(script.split(".")[0], checkout / "3_alignment" / script)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return module.main(["--dataset", dataset, "--root", str(tmp_path / "toy"), "--derivatives", str(tmp_path / "derivatives"), "--device", "cpu",
-                            *map(str, options), *(["--features", str(tmp_path / "toy" / "features")] if script == MODELS else [])])
+        return module.main(["--dataset", dataset, "--root", str(tmp_path / "toy"), "--derivatives", str(tmp_path / "derivatives"),
+                            "--device", "cpu",
+                            *map(str, options),
+                            *(["--features", str(tmp_path / "toy" / "features")] if script == MODELS else [])])
     return run
 
 
@@ -35,7 +38,8 @@ def test_every_choice_has_its_table(call, tmp_path):
     content = pandas.DataFrame({"toy_id": range(100, 108), "n_objects": 1, "animate": [True] * 4 + [False] * 4})
     content.to_csv(tmp_path / "toy" / "content.csv", index=False)
     assert call(RDMS) == 0
-    for options in (["--method", "spearman"], ["--partition", "animate", "inanimate"], ["--control", "same_session", "temporal_lag", "--form", "diagonal"],
+    for options in (["--method", "spearman"], ["--partition", "animate", "inanimate"],
+                    ["--control", "same_session", "temporal_lag", "--form", "diagonal"],
                     ["--exclude-pairs", "same-image", "lag3", "--form", "diagonal"], ["--shift", 0, "--method", "rho_a"]):
         assert call(PAIRS, *options) == 0
     assert call(GROUP) == call(GROUP, "--shift", 0, "--reference") == 0
@@ -43,13 +47,16 @@ def test_every_choice_has_its_table(call, tmp_path):
     written = {path.stem for path in (tmp_path / "derivatives" / "toy").glob("*.parquet")}
     pairs, model = "rsa_subject_subject_alignment", "rsa_subject_model_alignment"
     assert written == {f"{pairs}_joined_1_spearman", f"{pairs}_shift_1_joined_partitions", f"{pairs}_controled_joined_1_diagonal",
-                       f"{pairs}_shift_1_joined_without-same-image_without-lag3_diagonal", f"{pairs}_joined_0_rho_a", "rsa_subject_group_alignment_joined_1",
+                       f"{pairs}_shift_1_joined_without-same-image_without-lag3_diagonal", f"{pairs}_joined_0_rho_a",
+                       "rsa_subject_group_alignment_joined_1",
                        "rsa_subject_group_alignment_joined_0", f"{model}_joined_shared", f"{model}_controled_joined"}
     partitions = table(tmp_path, f"{pairs}_shift_1_joined_partitions")
     assert len(partitions) == 2 * 9 * 25 and set(partitions["subset"]) == {"animate", "inanimate"}
     assert (partitions.groupby(["subject_i", "subject_j"])["n_pairs"].nunique() == 1).all()                    # equal-n
     controlled = table(tmp_path, f"{pairs}_controled_joined_1_diagonal")
-    assert controlled["control"].unique().tolist() == ["uncontrolled", "same_session", "temporal_lag", "same_session+temporal_lag"] and len(controlled) == 4 * 9 * 5
+    assert controlled["control"].unique().tolist() == ["uncontrolled", "same_session", "temporal_lag",
+                                                       "same_session+temporal_lag"]
+    assert len(controlled) == 4 * 9 * 5
     assert "roi_x" not in controlled and set(controlled["roi"]) == {3, 8, 11, 20, 41}
     group = table(tmp_path, "rsa_subject_group_alignment_joined_0")
     assert np.array_equal(group["similarity"], group["mean_of_r"], equal_nan=True) and len(group) == 3 * 25
@@ -61,7 +68,8 @@ def test_partitions_as_published_have_all_trials(call, tmp_path):
     content = pandas.DataFrame({"toy_id": range(100, 108), "n_objects": 1, "animate": [True] * 5 + [False] * 3})
     content.to_csv(tmp_path / "toy" / "content.csv", index=False)
     assert call(PAIRS, "--partition", "animate", "inanimate", "--reference", "--rois", "A", "--subjects", 2, 5) == 0
-    found = table(tmp_path, "rsa_subject_subject_alignment_shift_1_joined_partitions").groupby("subset", observed=True)["n_pairs"].unique().map(list).to_dict()
+    by_part = table(tmp_path, "rsa_subject_subject_alignment_shift_1_joined_partitions").groupby("subset", observed=True)
+    found = by_part["n_pairs"].unique().map(list).to_dict()
     assert found == {"animate": [15 * 14 // 2], "inanimate": [9 * 8 // 2]}
 
 
@@ -94,22 +102,27 @@ def test_other_datasets_have_published_tables_and_layers_from_1_in_reference(cal
     monkeypatch.setattr(toy_brains.Toy, "name", "things")
     monkeypatch.setattr(toy_brains.Toy, "repetitions_shift", False)
     monkeypatch.setitem(datasets._READERS, "things", "toy.Toy")
-    toy_brains.write_networks(tmp_path / "toy" / "features", range(130), np.random.default_rng(0).random((130, 5)), dataset="things")
+    toy_brains.write_networks(tmp_path / "toy" / "features", range(130), np.random.default_rng(0).random((130, 5)),
+                              dataset="things")
     assert call(PAIRS, dataset="things") == 0 and call(MODELS, dataset="things") == 0
     pairs = table(tmp_path, "rsa_things_subject_subject_alignment_joined", "things")
-    assert set(zip(pairs["subject_i"], pairs["subject_j"])) == {(i, j) for i in (2, 5, 9) for j in (2, 5, 9) if i != j} and set(pairs["dataset"]) == {"things"}
+    assert set(zip(pairs["subject_i"], pairs["subject_j"])) == {(i, j) for i in (2, 5, 9) for j in (2, 5, 9) if i != j}
+    assert set(pairs["dataset"]) == {"things"}
     layers = table(tmp_path, "rsa_things_subject_model_alignment_joined", "things")
     assert layers["layer"].min() == 0 and set(layers["dataset"]) == {"things"}
     assert call(MODELS, "--reference", dataset="things") == 0
     published = table(tmp_path, "rsa_things_subject_model_alignment_joined", "things")
-    assert (published["layer"] == layers["layer"] + 1).all() and np.array_equal(published["similarity"], layers["similarity"], equal_nan=True)
+    assert (published["layer"] == layers["layer"] + 1).all()
+    assert np.array_equal(published["similarity"], layers["similarity"], equal_nan=True)
     assert call(PAIRS, "--shift", 1, dataset="things") == 1 and "so that repetitions cannot be shifted" in capsys.readouterr().err
-    assert call(PAIRS, "--control", "same_session", dataset="things") == 1 and "--control: not for 'things'" in capsys.readouterr().err
+    assert call(PAIRS, "--control", "same_session", dataset="things") == 1
+    assert "--control: not for 'things'" in capsys.readouterr().err
     assert call(PAIRS, "--subjects", 2, dataset="things") == 1 and "subjects: 2 is one subject" in capsys.readouterr().err
 
 
 def test_a_dry_run_says_what_it_would_cost(call, tmp_path, capsys):
-    assert call(RDMS, "--dry-run") == 0 and "3 of 3 units to do: about 1 seconds on one CPU core (and reading), 1 MB of memory" in capsys.readouterr().out
+    assert call(RDMS, "--dry-run") == 0
+    assert "3 of 3 units to do: about 1 seconds on one CPU core (and reading), 1 MB of memory" in capsys.readouterr().out
     assert not (tmp_path / "derivatives").exists() and call(RDMS) == 0
     for script, n in ((PAIRS, 9), (MODELS, 8), (GROUP, 3)):
         capsys.readouterr()
@@ -124,7 +137,8 @@ def test_a_pilot_is_small_and_apart(call, tmp_path):
         assert call(script, "--pilot") == 0
     assert [path.name for path in (tmp_path / "derivatives").iterdir()] == ["pilot"]
     pilot = tmp_path / "derivatives" / "pilot" / "toy"
-    models, pairs = (read_table(pilot / f"rsa_{name}.parquet") for name in ("subject_model_alignment_joined", "subject_subject_alignment_shift_1_joined"))
+    models, pairs = (read_table(pilot / f"rsa_{name}.parquet")
+                     for name in ("subject_model_alignment_joined", "subject_subject_alignment_shift_1_joined"))
     assert len(models[["subject", "session"]].drop_duplicates()) == 1 and len(pairs) == 4 * 25
     assert call(RDMS, "--hemispheres", "separated", "--pilot", "--subjects", 2) == 0
 
@@ -151,6 +165,8 @@ def test_workers_and_the_order_of_subjects_change_nothing(call, tmp_path):
     tables = []
     for more in ([], ["--scheduler", "threads", "--jobs", 2, "--subjects", 9, 2, 5, "--overwrite"]):
         assert call(PAIRS, "--control", "same_session", "--exclude-pairs", "same-image", *more) == call(GROUP, *more) == 0
-        tables.append([table(tmp_path, name) for name in ("rsa_subject_subject_alignment_controled_joined_1_without-same-image", "rsa_subject_group_alignment_joined_1")])
+        tables.append([table(tmp_path, name)
+                       for name in ("rsa_subject_subject_alignment_controled_joined_1_without-same-image",
+                                    "rsa_subject_group_alignment_joined_1")])
     for first, second in zip(*tables):
         pandas.testing.assert_frame_equal(first, second)

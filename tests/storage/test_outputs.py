@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from convergence.storage import outputs
-from convergence.storage.outputs import Record, fingerprint, read_sidecar, replacing, save, sidecar_path, state
+from convergence.storage.outputs import Record, fingerprint, put_back, read_sidecar, replacing, save, sidecar_path, state
 
 
 @pytest.fixture
@@ -33,7 +33,8 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize("name, value, read", [
-    ("a.npy", np.arange(5), np.load), ("a.csv", pd.DataFrame({"x": [1, 2]}), pd.read_csv), ("a.parquet", pd.DataFrame({"x": [1, 2]}), pd.read_parquet),
+    ("a.npy", np.arange(5), np.load), ("a.csv", pd.DataFrame({"x": [1, 2]}), pd.read_csv),
+    ("a.parquet", pd.DataFrame({"x": [1, 2]}), pd.read_parquet),
     ("a.json", {"x": 1}, lambda p: json.loads(p.read_text())), ("a.txt", "text", lambda p: p.read_text()),
     ("a.bin", lambda p: p.write_bytes(b"xy"), lambda p: p.read_bytes())])
 def test_what_is_saved_is_read_back(tmp_path, name, value, read):
@@ -119,7 +120,8 @@ def test_killed_writers_leave_nothing_that_counts_and_are_cleaned_up(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"file/below cannot be made \(Not a directory\); choose another folder; prepared files .* CONVERGENCE_WORK"):
+    with pytest.raises(OSError, match=r"file/below cannot be made \(Not a directory\); choose another folder; prepared files .* "
+                                      "CONVERGENCE_WORK"):
         save("x", tmp_path / "file" / "below" / "x.txt", Record("test"))
 
 
@@ -142,3 +144,30 @@ def test_a_folder_of_files_appears_whole_and_replaces_the_old_one(tmp_path):
         folder_of_files("g")(temporary)
         raise RuntimeError
     assert sorted(os.listdir(path)) == ["e", "f"]
+
+
+def test_a_folder_whose_replacement_was_killed_half_way_is_put_back(tmp_path):
+    """Killed after the old folder stepped aside: the second of three renames (the third is the sidecar's)."""
+    path = tmp_path / "set"
+    path.mkdir()
+    (path / "a").write_text("old")
+    script = f"""
+        import os, signal
+        from convergence.storage import outputs
+        rename, calls = os.replace, []
+        def replace(*names):
+            calls.append(names)
+            if len(calls) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            rename(*names)
+        os.replace = replace
+        outputs.save(lambda folder: folder.mkdir(), {str(path)!r}, outputs.Record("test"))
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)])
+    assert not path.exists() and len(os.listdir(tmp_path)) == 2
+    put_back(path)
+    assert (path / "a").read_text() == "old"
+    save(lambda folder: folder.mkdir(), path, Record("test"))
+    assert os.listdir(path) == [] and sorted(os.listdir(tmp_path)) == ["set", "set.json"]
+    put_back(path)                                          # nothing to do
+    assert sorted(os.listdir(tmp_path)) == ["set", "set.json"]

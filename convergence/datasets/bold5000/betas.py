@@ -27,7 +27,7 @@ from convergence.datasets.bold5000 import files
 from convergence.datasets.bold5000.atlas_check import checked_labels
 from convergence.datasets.bold5000.volumes import check_betas, percent_signal_change, read_header, stream
 from convergence.datasets.voxels import standardised, voxel_columns
-from convergence.storage.outputs import fingerprint
+from convergence.storage.outputs import fingerprint, put_back
 
 _TYPE = np.dtype("<f4")
 _UNIT = "percent signal change"
@@ -127,6 +127,7 @@ def read_manifest(work, subject):
         The manifest is damaged.
     """
     path = Path(work) / files.matrix_folder(subject) / files.MANIFEST
+    put_back(path.parent)                                   # beta files that it was made from may be gone
     if not path.exists():
         return None
     again = f"delete {path.parent} and run 1_dataset_preparation/4_extract_roi_betas.py --dataset bold5000 again"

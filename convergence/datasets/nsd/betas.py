@@ -32,7 +32,7 @@ from convergence.datasets.nsd.selection import ncsnr_path, select
 from convergence.datasets.nsd.volumes import (TYPE, check_header, label_sources, read_header, read_labels, write_npy_header,
                                               write_voxels)
 from convergence.datasets.voxels import standardised, voxel_columns
-from convergence.storage.outputs import fingerprint
+from convergence.storage.outputs import fingerprint, put_back
 
 _UNIT = "percent signal change x 300"
 _ZSCORED = "z-score within session"
@@ -141,6 +141,7 @@ def held_sessions(manifest, labels, rows, *, root, work, source=Source()):
 def read_manifest(work, subject, source=Source()):
     """The manifest of a subject's set, or None where there is no set; ValueError where it is damaged."""
     path = Path(work) / files.matrix_folder(subject, source) / files.MANIFEST
+    put_back(path.parent)                                   # beta files that it was made from may be gone
     if not path.exists():
         return None
     try:

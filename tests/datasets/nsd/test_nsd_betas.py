@@ -5,6 +5,8 @@ import gzip
 import json
 import re
 import shutil
+import socket
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -222,6 +224,19 @@ def test_no_index_and_no_betas_are_explained(root, capsys):
     (root / "nsd_stimuli.csv").unlink()
     assert run("4", "--root", root) == 1
     assert "nsd_stimuli.csv is not there; 1_dataset_preparation/2_build_indexes.py makes it" in capsys.readouterr().err
+
+
+def test_a_set_killed_while_it_was_replaced_keeps_sessions_whose_betas_are_gone(root):
+    assert run("4", "--root", root, "--subjects", 2, "--sessions", 1, *FEW) == 0
+    before = matrix(root, 2, 1).copy()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    held = root / "betas/sub02"
+    held.rename(held.with_name(f".sub02.{socket.gethostname()}-{ended.pid}.old.partial"))       # where such a kill leaves it
+    beta_path(root, 2, 1).unlink()
+    assert run("4", "--root", root, "--subjects", 2, *FEW) == 0
+    assert np.load(held / "rows.npy").tolist() == list(range(15)) and np.array_equal(matrix(root, 2, 1)[:5], before)
+    assert not list((root / "betas").glob(".sub02*"))
 
 
 # What is done again, and what is not

@@ -1,0 +1,58 @@
+"""On the miniature NSD: what was planted on one side is found there; what shared moments do to null parcels, and each cure."""
+
+import numpy as np
+import pandas
+import pytest
+
+from convergence.alignment.choice import check_stores
+from convergence.alignment.controls import read_controls
+from convergence.alignment.subject_subject import pair_similarity, table_path
+from convergence.datasets import open_dataset
+from convergence.datasets.atlas import load_atlas
+from convergence.datasets.miniature import read_truth
+from convergence.storage.tables import read_table
+
+
+def test_one_sided_parcels_appear_in_their_hemisphere_only(prepared):
+    table = read_table(table_path(prepared.derivatives, "nsd", shift=1, hemispheres="separated"))
+    between = table[(table["roi_x"] == table["roi_y"]) & (table["subject_i"] != table["subject_j"])]
+    r, atlas = between.groupby("roi_x")["similarity"].mean(), load_atlas()
+    rois = read_truth(prepared.root)["rois"]
+    planted = {name: roi for name, roi in rois.items() if roi["cluster"] in ("left_only", "right_only")}
+    assert len(planted) >= 2 and len({roi["hemisphere"] for roi in planted.values()}) == 2
+    for name, roi in planted.items():
+        side = {"lh": "left", "rh": "right"}
+        found = {side[row.hemisphere]: r[row.roi] for row in atlas[atlas["name"] == name].itertuples()}
+        other = "right" if roi["hemisphere"] == "left" else "left"
+        assert found[roi["hemisphere"]] > 0.1 and abs(found[other]) < 0.05
+
+
+@pytest.fixture(scope="module")
+def null_similarity(prepared):
+    """null_similarity(shift, **options): mean r of some null parcels between subjects 1 and 2."""
+    dataset = open_dataset("nsd", prepared.root)
+    null = {name for name, roi in read_truth(prepared.root)["rois"].items() if roi["cluster"] == "null"}
+    parcels = [parcel for parcel in dataset.parcels() if parcel.name in null][:25]
+    stores = check_stores(prepared.derivatives, "nsd", [1, 2], "joined", parcels)
+
+    def compute(shift, **options):
+        known = read_controls(prepared.derivatives, dataset, options.get("controls", ()))
+        table = pandas.concat([pair_similarity(
+            subject_i=i, subject_j=j, shift=shift, form="diagonal", hemispheres="joined", rois=[parcel.roi for parcel in parcels],
+            store_i=stores[i], store_j=stores[j], device="cpu", known=known, **options) for i, j in ((1, 2), (2, 1))])
+        if known:
+            table = table[table["control"] == "+".join(known)]
+        assert table["similarity"].notna().all()
+        return float(np.mean(table["similarity"]))
+    return compute
+
+
+def test_a_drift_with_sudden_changes_needs_the_shift(null_similarity):
+    found = {"shift 0": null_similarity(0), "temporal lag": null_similarity(0, controls=("temporal_lag",)),
+             "no pairs of a session": null_similarity(0, exclude=("same-session",)), "shift 1": null_similarity(1)}
+    print(found)
+    assert found["shift 0"] > 0.4 and abs(found["shift 1"]) < 0.05
+    # less, but far from 0
+    assert found["temporal lag"] < found["shift 0"]
+    assert found["no pairs of a session"] < found["shift 0"]
+    assert min(found["temporal lag"], found["no pairs of a session"]) > 0.2
