@@ -18,6 +18,7 @@ import numpy as np
 from convergence.datasets.base import TRIAL_COLUMNS, Dataset
 from convergence.datasets.bold5000 import files
 from convergence.datasets.bold5000.index import BASE, IMAGE_TYPES, TRIAL_TYPES, derive, stem
+from convergence.datasets.matrices import places_of
 from convergence.storage.paths import dataset_root, work_folder
 
 _SCRIPTS = "1_dataset_preparation"
@@ -136,7 +137,18 @@ class Bold5000(Dataset):
         return load_atlas()
 
     def rows(self, subject):
-        """(n_rows,) subject_index of every row of a subject's matrices, ascending."""
+        """(n_rows,) subject_index of every row of a subject's matrices, ascending; checked again when their files change."""
+        stamp = tuple(path.stat().st_mtime_ns if path.exists() else None for path in self.response_files(subject))
+        if self._rows.get(subject, (None, None))[0] != stamp:
+            self._rows[subject] = stamp, self._checked_rows(subject)
+        return self._rows[subject][1]
+
+    @cached_property
+    def _rows(self):
+        """By subject: when its files were written, and the rows."""
+        return {}
+
+    def _checked_rows(self, subject):
         from convergence.datasets.bold5000.betas import read_manifest, rows_of
 
         path = self.work / files.rows_file(subject, self.beta_type)
@@ -172,24 +184,10 @@ class Bold5000(Dataset):
         present = self.rows(subject)
         if rows is None and self.source:
             rows = np.intersect1d(present, self.trials.loc[self.trials["subject"] == subject, "subject_index"])
-        where = slice(None) if rows is None else self._places(subject, present, rows)
+        where = slice(None) if rows is None else places_of(rows, present, subject)
         labels = [roi] if isinstance(roi, Integral) else list(roi)
         parts = [self._matrix(subject, int(label), len(present))[where] for label in labels]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-    def _places(self, subject, present, rows):
-        rows = np.asarray(rows)
-        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type "
-                             f"{rows.dtype}")
-        rows = rows.astype(np.int64)
-        places = np.searchsorted(present, rows).clip(max=len(present) - 1)
-        absent = rows[present[places] != rows]
-        if absent.size:
-            raise ValueError(f"rows: {absent.size} of {rows.size} rows of subject {subject} have no data, such as "
-                             f"{absent[:5].tolist()}; use rows where trials.exists is true, and run "
-                             f"{_SCRIPTS}/4_extract_roi_betas.py if their sessions were downloaded since")
-        return places
 
     def _matrix(self, subject, label, n_rows):
         path = self.work / files.matrix_file(subject, label, self.beta_type)
