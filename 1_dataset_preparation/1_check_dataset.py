@@ -1,8 +1,8 @@
 """Is the downloaded dataset complete? Names every file that is missing, and with --deep every file that is damaged.
 
 Reads    the dataset's folder; nothing is written (but the report that --json asks for).
-Says     what is missing or wrong, and the commands that download it (they go on where they stopped); how long the extraction of
-         what is there takes, and whether the disk is large enough.
+Says     what is missing or wrong, and the commands that download it (they go on where they stopped; what --deep found damaged is
+         fetched anew); how long the extraction of what is there takes, and whether the disk is large enough.
 Exit     0 if nothing is missing or wrong, 1 otherwise.
 Time     seconds; with --deep everything is read: half a minute for each session of NSD at 1 mm, --jobs of them at a time.
 
@@ -37,7 +37,8 @@ def main(arguments=None):
     steps = preparation(chosen.dataset)
     refuse_foreign(chosen)
     root = dataset_root(family(chosen.dataset), chosen.root)
-    findings, lines = steps.check(root, chosen), steps.forecast(root, chosen)
+    findings = steps.check(root, chosen)
+    lines = steps.forecast(root, chosen, findings)
     if chosen.json:
         _write_report(chosen, findings, lines)
     for finding in findings:

@@ -7,7 +7,8 @@ Writes   into the dataset's folder, or below CONVERGENCE_WORK if that is set:
          nsd        nsd.csv (pictures), nsd_stimuli.csv (trials), nsd_masks.csv (ROI volumes)
          things     preprocessed/categories.csv, images.csv, stimulus_index.parquet and .csv
          bold5000   preprocessed/images.csv and .parquet, stimulus_index.csv and .parquet
-         and for all of them metadata/hcp.csv (the atlas) into the derivatives. `folder` comes with its tables: nothing to do.
+         and for all of them the atlas into the derivatives: metadata/hcp.csv, of the atlas that --atlas names with the labels on
+         the surface that lie beside it. `folder` comes with its tables: nothing to do.
 Checks   that lists agree with each other; reports trials with data and how pictures are shared.
 Time     seconds; things up to a minute (26,107 files are listed).
 
@@ -25,7 +26,7 @@ from convergence.datasets.options import add_options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "overwrite", "dry-run")
+    parser = options(__doc__, "dataset", "root", "derivatives", "atlas", "overwrite", "dry-run")
     add_options(parser, "resolution", "betas", "volume")
     chosen = parser.parse_args(arguments)
 

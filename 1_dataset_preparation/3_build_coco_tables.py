@@ -2,8 +2,8 @@
 
 Reads    nsd_stim_info_merged.csv, and COCO's captions_, instances_ and person_keypoints_{train,val}2017.json from --coco: a
          folder that holds them, or annotations_trainval2017.zip, which is not unpacked; by default the folder `annotations` in
-         the dataset's folder. With --download the zip (253 MB) is fetched first, and its checksum compared; broken off, it goes
-         on where it stopped.
+         the dataset's folder. With --download the zip (253 MB) is fetched first if that folder lacks any of them, and its checksum
+         compared; broken off, it goes on where it stopped.
 Writes   into the dataset's folder, or below CONVERGENCE_WORK if that is set, all sorted by nsd_id:
          captions/nsd-captions-coco.csv     a row per picture, all captions joined by ';'
          coco_objects_annotations.csv       a row per instance; boxes in pixels of the picture before NSD cropped it
@@ -47,11 +47,12 @@ def main(arguments=None):
     if not 0 <= chosen.min_visible <= 1:
         raise ValueError(f"--min-visible: {chosen.min_visible} is not a fraction; expected 0 to 1")
     dataset = open_dataset(chosen.dataset, chosen.root)
-    if chosen.download and chosen.dry_run:
+    place = chosen.coco or coco_tables.place_of(dataset)
+    fetch = chosen.download and not coco_tables.is_whole(place)
+    if fetch and chosen.dry_run:
         print(f"COCO tables: {coco_tables.REMOTE.url} would be downloaded to {coco_tables.archive_of(dataset)}")
         return
-    place = chosen.coco or coco_tables.place_of(dataset)
-    if chosen.download:
+    if fetch:
         place = download(coco_tables.REMOTE, coco_tables.archive_of(dataset))
     first, last, left_out = coco_tables.units(dataset, place, tables=chosen.tables, segmentation=chosen.segmentation,
                                               min_visible=chosen.min_visible)

@@ -61,7 +61,7 @@ def main(arguments=None):
     from convergence.datasets import open_dataset
     from convergence.features.entries import read_models
     from convergence.features.extraction import language_jobs
-    from convergence.features.store import write_models_info
+    from convergence.features.models_table import write_models_info
     from convergence.storage.paths import derivatives_folder, features_folder
     from convergence.tasks import Unit, run_units
 

@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=1 nice python benchmarks/false_positives.py [--brains 2000] [--family 400] [--power 100] [--seed 0]
 
-Small simulated brains (small_brains.py): 3 subjects, 20 parcels, 30 images three times in 3 sessions, a new order, drift and noise for
-every brain. Prints a line per method: share of p <= 0.05 where nothing is there, with its standard error over brains, and the
-target; the share found at three sizes of effect; then a JSON line. Methods that are not valid stand in the table too, so that
-everybody sees by how much they miss; of them, and of p-values of a family of 20 parcels, --family brains are tested. Slow methods
-test some of the parcels. About half an hour on one core.
+Small simulated brains (small_brains.py): 3 subjects, 20 parcels, 30 images three times in 3 sessions, a new order, drift and
+noise for every brain. Prints a line per method: share of p <= 0.05 where nothing is there, with its standard error over brains,
+and the target; the share found at three sizes of effect, and the mean r that these have; then a JSON line. Methods that are not
+valid stand in the table too, so that everybody sees by how much they miss; of them, and of p-values of a family of 20 parcels,
+--family brains are tested. Slow methods test some of the parcels. About half an hour on one busy core.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""                             # small problems: a GPU would only be waited for
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
@@ -105,7 +104,8 @@ def controlled(brain, parcels, blocks=LABELS):
 
 
 def controlled_closed(brain, parcels):
-    left = residuals(brain.confounded[:, parcels].reshape(-1, brain.control.size), brain.control).reshape(SUBJECTS, len(parcels), -1)
+    left = residuals(brain.confounded[:, parcels].reshape(-1, brain.control.size), brain.control)
+    left = left.reshape(SUBJECTS, len(parcels), -1)
     return between_closed(brain, parcels, (left, in_place_of_the_next(left)), skewness=False)
 
 
@@ -191,12 +191,14 @@ def main():
     for name, number in (("brains", 2000), ("family", 400), ("power", 100), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=number)
     chosen = parser.parse_args()
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""                         # small problems: a GPU would only be waited for
     valid = [name for name in METHODS if METHODS[name][2] == "valid"]
     other = [name for name in METHODS if name not in valid]
     seeds = lambda number, part: [chosen.seed + 1_000_000 * part + k for k in range(number)]
     null = rates(valid, seeds(chosen.brains, 0)) | rates(other, seeds(chosen.family, 1))
     power = {effect: rates(METHODS, seeds(chosen.power, 2 + k), effect) for k, effect in enumerate(EFFECTS)}
-    print(f"share of p <= {ALPHA} in %; {chosen.brains} brains, {chosen.family} for families and for what is not valid, {chosen.power} per effect")
+    print(f"share of p <= {ALPHA} in %; {chosen.brains} brains, {chosen.family} for families and for what is not valid, "
+          f"{chosen.power} per effect")
     for name, (_, n_parcels, kind) in METHODS.items():
         share, error, _ = null[name]
         there = "  ".join(f"{100 * power[effect][name][0]:5.1f} (r {power[effect][name][2]:.3f})" for effect in EFFECTS)

@@ -3,9 +3,9 @@
     brain = Brain(seed)                         # nothing there: everybody's parcels have a geometry of their own
     brain = Brain(seed, effect=0.4)             # there is: patterns that people share, with weight 0.4 beside their own
 
-Images are shown three times, at the same trial numbers for everybody, in an order that is new for every brain. Responses drift over
-trials, sessions have patterns of their own, and the noise of successive trials is correlated (0.4). RDMs are given in the order image
-by image, repetition by repetition (LABELS).
+Images are shown three times, at the same trial numbers for everybody, in an order that is new for every brain. Responses drift
+over trials, sessions have patterns of their own, and the noise of successive trials is correlated (0.4). RDMs are given in the
+order image by image, repetition by repetition (LABELS).
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ I, J = np.triu_indices(TRIALS, 1)
 class Brain:
     """RDMs of all subjects and parcels, (subjects, parcels, n_pairs).
 
-    own: patterns of each subject's own, and with `effect` shared ones; shifted: the same with the repetition before in every place.
+    own: patterns of each subject's own, and with `effect` shared ones; shifted: the same, the repetition before in every place.
     alike: subjects share patterns that are not the model's, and with `effect` the model's.
     confounded: `own`, plus a control RDM that is in all subjects.
     layers: (layers, n_pairs), of a model that has features of its own. position: when a trial was shown.

@@ -15,6 +15,7 @@ COMMANDS = {
     "images92": ("convergence.images92", "the whole analysis on 92 real images (Kriegeskorte et al. 2008)"),
     "figures": ("convergence.plotting.figures", "execute the notebooks and write their figures"),
     "export-map": ("convergence.plotting.export", "write values of parcels as CIFTI or GIFTI files for Connectome Workbench"),
+    "compare-published": ("convergence.compare_published", "score a run on the real NSD against the published numbers"),
     "describe-derivatives": ("convergence.storage.describe", "write derivatives/README.md from the tables' schemas"),
 }
 

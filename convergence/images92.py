@@ -44,7 +44,7 @@ def main(arguments=None):
     layers = [] if dataset.packaged else [feature_unit(dataset, out / "features")]
     run_units(layers, title="92 images, features", **redo)
     if layers:
-        from convergence.features.store import write_models_info
+        from convergence.features.models_table import write_models_info
         write_models_info(out / "features", out / "derivatives")
     if chosen.package:
         return write_package(dataset, layers, chosen.package)

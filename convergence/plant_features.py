@@ -23,7 +23,7 @@ def main(arguments=None):
 
     from convergence.datasets import open_dataset
     from convergence.datasets.miniature import read_truth
-    from convergence.features.store import write_models_info
+    from convergence.features.models_table import write_models_info
     from convergence.storage.paths import derivatives_folder, features_folder
     from convergence.tasks import run_units
 

@@ -26,6 +26,7 @@ from convergence.alignment.parts import parts_folder
 from convergence.alignment.rdms import prepare
 from convergence.alignment.sources import StoreSource
 from convergence.alignment.subject_subject import Comparison, common_rows, common_table
+from convergence.storage.rdm_store import RDMStore
 from convergence.storage.tables import read_table
 
 _BLOCK = 2**25                                  # numbers of a block of RDMs: 128 MiB
@@ -89,6 +90,11 @@ def sample_units(stores, table, *, shift, rois, permutations, seed, device="auto
             for some in blocks]
 
 
+def most_trials(stores):
+    """Length of the published list of permutations: the most trials that a store has."""
+    return max(_n_trials(path) for path in stores.values())
+
+
 def pair_moments(*, subject_i, subject_j, shift, rois, skewness, store_i, store_j, device="auto", **how):
     """Moments of (r(i, j) + r(j, i)) / 2 under relabelling of images.
 
@@ -114,7 +120,8 @@ def pair_moments(*, subject_i, subject_j, shift, rois, skewness, store_i, store_
 def mean_samples(*, subjects, shift, rois, permutations, seed, stores, device="auto", published=None, **how):
     """Mean r over ordered pairs for sampled relabellings: (permutations, n_rois) float32; NaN: a parcel cannot be computed.
 
-    Subjects with the same trials are relabelled by what `seed` and their number draw, others by what `seed` and both numbers draw.
+    Subjects with the same trials are relabelled by what `seed` and their number draw, others by what `seed` and both numbers
+    draw.
     """
     pairs = list(combinations(subjects, 2))
     total = np.zeros((permutations, len(rois)))
@@ -184,8 +191,9 @@ class _Pair:
                     units.append(_in_place(some, self.kept[table]))
                     good &= np.array([not reason for reason in reasons])
             if good.any():
-                i_first, i_second, j_first, j_second = (self._left(some[good.nonzero()[0]], k % 2) for k, some in enumerate(units))
-                yield start + good.nonzero()[0], [i_first, i_second], [j_first, j_second]
+                places = good.nonzero()[0]
+                i_first, i_second, j_first, j_second = (self._left(some[places], k % 2) for k, some in enumerate(units))
+                yield start + places, [i_first, i_second], [j_first, j_second]
 
     def relabellings(self, permutations, seed, published=None):
         """Yield relabellings of the rows of both tables, [(k, n), (k, n)], some at a time: b[p[i], p[j]] for j's RDM b."""
@@ -228,6 +236,11 @@ class _Pair:
 def _n_strata(store_i, store_j, shift, exclude, known, within_sessions):
     with _Pair(store_i, store_j, shift, exclude=exclude, known=known, within_sessions=within_sessions, device="cpu") as pair:
         return len(pair.strata())
+
+
+def _n_trials(path):
+    with RDMStore(path) as store:
+        return len(store.trials)
 
 
 def _stated(exclude, known, within_sessions):

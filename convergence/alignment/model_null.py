@@ -3,15 +3,17 @@
     units = session_units(dataset, sessions, files, modality, table, ...)       # tasks.Unit for every (subject, session)
     null = mean_null(parts=outputs, sessions=sessions, which=0)                 # of the first modality: (n_permutations, n_rois)
 
-The statistic: in every session the layer with the largest |r|, its r with its sign; mean over the sessions of a subject, over the networks of a
-modality, over subjects. Its null relabels the images that a session showed, on the networks' side: the rows of an image keep their order, images change
-places that were shown equally often in the session. One relabelling serves all layers, networks and parcels of a session. It is drawn for images in
-the order of their first appearance, from the seed and the session's number, so that subjects whose sessions have the same structure share
-it: against a model, one relabelling must serve all subjects who share a geometry (analysis/group_null.py). Sessions are
-relabelled independently. `published`: single trials change places, by one list of permutations for all sessions and subjects.
+The statistic: in every session the layer with the largest |r|, its r with its sign; mean over the sessions of a subject, over
+the networks of a modality, over subjects. Its null relabels the images that a session showed, on the networks' side: the rows
+of an image keep their order, images change places that were shown equally often in the session. One relabelling serves all
+layers, networks and parcels of a session. It is drawn for images in the order of their first appearance, from the seed and the
+session's number, so that subjects whose sessions have the same structure share it: against a model, one relabelling must serve
+all subjects who share a geometry (analysis/group_null.py). Sessions are relabelled independently. `published`: single trials
+change places, by one list of permutations for all sessions and subjects.
 
-Only the mean over the networks of a modality leaves a unit: (n_modalities, n_permutations, n_rois) float32, 14 MB for 180 parcels and 10,000 relabellings.
-Memory: RDMs of one session (n_rois + n_layers of one network). Time per network: n_permutations x n_rois x n_layers x n_trials^2 multiplications.
+Only the mean over the networks of a modality leaves a unit: (n_modalities, n_permutations, n_rois) float32, 14 MB for 180
+parcels and 10,000 relabellings. Memory: RDMs of one session (n_rois + n_layers of one network). Time per network:
+n_permutations x n_rois x n_layers x n_trials^2 multiplications.
 """
 
 import numpy as np
@@ -55,7 +57,8 @@ def session_units(dataset, sessions, files, modalities, table, *, rois, permutat
 
 
 def session_null(*, subject, session, rois, modalities, permutations, seed, clip, dataset, files, device="auto", published=None):
-    """Null of the best layer in one session, mean over the networks of each modality: (n_modalities, permutations, n_rois) float32.
+    """Null of the best layer in one session, mean over the networks of each modality: (n_modalities, permutations, n_rois)
+    float32.
 
     NaN where a parcel, or a layer of one of the networks, cannot be computed.
     """

@@ -4,10 +4,10 @@
     units = subset_units(stores, folder, rois=rois, draws=1000, size=500)       # an ordered pair: r of random subsets
     tables = reliability_tables(pairs, ceilings, subsets, names)                # DataFrames by the name of their schema
 
-Of one subject and parcel over trials that have a partner, one repetition apart, in all other subjects (shift 1, as in the table of
-subjects): the ceilings are r with the sum of the others' RDMs, without and with the subject's own. `within_subject` is r of a
-subject's RDM with itself one repetition apart (2_subject_subject.py): the reliability of an RDM of single trials, which ratios use.
-`split_half` is that of RDMs of one repetition each. Subsets take images with all their trials.
+Of one subject and parcel over trials that have a partner, one repetition apart, in all other subjects (shift 1, as in the table
+of subjects): the ceilings are r with the sum of the others' RDMs, without and with the subject's own. `within_subject` is r of a
+subject's RDM with itself one repetition apart (2_subject_subject.py): the reliability of an RDM of single trials, which ratios
+use. `split_half` is that of RDMs of one repetition each. Subsets take images with all their trials.
 """
 
 from pathlib import Path
@@ -32,31 +32,35 @@ def table_path(derivatives, dataset, table=GROUP):
 
 
 def ceiling_units(stores, table, *, rois, device="auto"):
-    """The units of work of every subject; `stores` paths by subject, `table` the path of reliability_subjects, `rois` all parcels."""
+    """The units of every subject; `stores` paths by subject, `table` the path of reliability_subjects, `rois` all parcels."""
     from convergence.tasks import Unit
 
     return [Unit(f"subject {subject}", parts_folder(table) / f"subject-{subject:02d}.parquet", subject_ceilings,
-                 options={"subject": subject, "others": sorted(set(stores) - {subject}), "rois": rois}, places={"stores": stores, "device": device},
+                 options={"subject": subject, "others": sorted(set(stores) - {subject}), "rois": rois},
+                 places={"stores": stores, "device": device},
                  inputs=tuple(stores.values())) for subject in sorted(stores)]
 
 
 def subset_units(stores, table, *, rois, draws, size=None, seed=0, device="auto"):
-    """The units of work of every ordered pair of different subjects; `table` the path of reliability_subsets, the rest as `pair_subsets`."""
+    """The units of every ordered pair of subjects; `table` the path of reliability_subsets, the rest as `pair_subsets`."""
     from convergence.tasks import Unit
 
     images = shared_images(stores)
     size = subset_size(len(images), size)
     return [Unit(f"subjects {i} and {j}", parts_folder(table) / f"subject-{i:02d}_subject-{j:02d}.parquet", pair_subsets,
-                 options={"subject_i": i, "subject_j": j, "rois": rois, "draws": draws, "size": size, "seed": seed, "n_images": len(images)},
-                 places={"stores": stores, "device": device}, inputs=tuple(stores.values())) for i in sorted(stores) for j in sorted(stores) if i != j]
+                 options={"subject_i": i, "subject_j": j, "rois": rois, "draws": draws, "size": size, "seed": seed,
+                          "n_images": len(images)},
+                 places={"stores": stores, "device": device}, inputs=tuple(stores.values())) for i in sorted(stores)
+            for j in sorted(stores) if i != j]
 
 
 def subset_size(n_images, size=None):
-    """How many images a subset has: 500 as published, half of the images where that is less; ValueError where `size` is no choice of them."""
+    """Images of a subset: 500 as published, half of them where that is less; ValueError where `size` is no choice of them."""
     if size is None:
         return min(500, n_images // 2)
     if not 4 <= size < n_images:
-        raise ValueError(f"--subset-images: {size} of {n_images} shared images cannot be drawn in several ways; expected 4 to {n_images - 1}")
+        raise ValueError(f"--subset-images: {size} of {n_images} shared images cannot be drawn in several ways; expected 4 to "
+                         f"{n_images - 1}")
     return size
 
 
@@ -96,8 +100,10 @@ def subject_ceilings(*, subject, others, rois, stores, device="auto"):
                 source.__exit__()
         lower, upper = ceiling_of_products(mean_of_r * len(others), (length * len(others)) ** 2)
         halves, why = _split_halves(mine.store, rois, mine.repetitions)
-    reason = ["; ".join(dict.fromkeys(filter(None, (f"subject_{subject}: {own}" if own else "", other, half)))) for own, other, half in zip(reasons, more, why)]
-    return pandas.DataFrame({"roi": rois, "subject": subject, "ceiling_lower": lower, "ceiling_upper": upper, "split_half": halves[:, 0],
+    reason = ["; ".join(dict.fromkeys(filter(None, (f"subject_{subject}: {own}" if own else "", other, half))))
+              for own, other, half in zip(reasons, more, why)]
+    return pandas.DataFrame({"roi": rois, "subject": subject, "ceiling_lower": lower, "ceiling_upper": upper,
+                             "split_half": halves[:, 0],
                              "split_half_corrected": halves[:, 1], "reason": reason})
 
 
@@ -109,7 +115,8 @@ def pair_subsets(*, subject_i, subject_j, rois, draws, size, seed, n_images, sto
     subject_i, subject_j : int
     rois : list of int
     draws, size, seed : int
-        How many subsets, of how many of the `n_images` images that the stores have together; a pair has those of them that both saw.
+        How many subsets, of how many of the `n_images` images that the stores have together; a pair has those of them that both
+        saw.
     stores : dict of path by subject
     device : str
 
@@ -133,7 +140,8 @@ def pair_subsets(*, subject_i, subject_j, rois, draws, size, seed, n_images, sto
                 a, b = (_selected(store, roi, rows) for store, rows in ((i, rows_i), (j, rows_j)))
                 found[k] = resampled_rsa(a, b, counts, images=images, paired=True, device=device)[:, 0]
     trials = counts @ np.unique(images, return_counts=True)[1]
-    frame = pandas.DataFrame({"roi": np.repeat(rois, draws), "subset": np.tile(np.arange(draws), len(rois)), "subset_size": np.tile(trials, len(rois)),
+    frame = pandas.DataFrame({"roi": np.repeat(rois, draws), "subset": np.tile(np.arange(draws), len(rois)),
+                              "subset_size": np.tile(trials, len(rois)),
                               "similarity": found.ravel(), "subject_i": subject_i, "subject_j": subject_j})
     return conform(frame.dropna(subset="similarity"), SUBSETS)
 
@@ -197,9 +205,11 @@ def _group(of_subject, between, names, subsets, least, reference):
     ratios = between.groupby("roi")["ratio"]
     frame["intersubject_ratio"], frame["n_ratios"] = ratios.mean(), ratios.count()
     frame["n_subjects"] = of_subject.groupby("roi")["ceiling_lower"].count()
-    frame = frame.join(_subset_summary(subsets) if subsets else pandas.DataFrame(np.nan, frame.index, ["subset_mean", "subset_sd", "relative_error", "snr"]))
-    frame = frame.reset_index()
-    frame["reason"] = [("" if n else f"no ratio: reliability of {'no pair' if w == w else 'nobody'} is {least:g} or more") for n, w in
+    nothing = pandas.DataFrame(np.nan, frame.index, ["subset_mean", "subset_sd", "relative_error", "snr"])
+    frame = frame.join(_subset_summary(subsets) if subsets else nothing)
+    frame = frame.reindex(of_subject["roi"].unique()).rename_axis("roi").reset_index().fillna({"n_subjects": 0, "n_ratios": 0})
+    frame["reason"] = [("" if n else f"no ratio: reliability of {'no pair' if w == w else 'nobody'} is {least:g} or more")
+                       for n, w in
                        zip(frame["n_ratios"], frame["within_subject"])]
     return conform(frame.assign(name=frame["roi"].map(names)), GROUP)
 
@@ -215,7 +225,8 @@ def _subset_summary(parts):
         total, count = (table, ones) if total is None else (total.add(table, fill_value=0), count.add(ones, fill_value=0))
     means = (total / count).unstack("subset")
     found = subset_summary(means.to_numpy(), axis=1)
-    return pandas.DataFrame({{"mean": "subset_mean", "sd": "subset_sd"}.get(name, name): values for name, values in found.items()}, index=means.index)
+    return pandas.DataFrame({{"mean": "subset_mean", "sd": "subset_sd"}.get(name, name): values
+                             for name, values in found.items()}, index=means.index)
 
 
 def _network(pairs, rois, least):
@@ -226,7 +237,8 @@ def _network(pairs, rois, least):
     matrix = connectivity_matrix(pairs[pairs["roi_x"].isin(rois) & pairs["roi_y"].isin(rois)], subjects="within")
     diagonal, known = np.diag(matrix.to_numpy()), matrix.index.to_numpy()
     ratio, reason = disattenuate(matrix, diagonal[:, None], np.broadcast_to(diagonal, matrix.shape), least=least)
-    return conform(pandas.DataFrame({"roi_x": np.repeat(known, len(known)), "roi_y": np.tile(known, len(known)), "similarity": matrix.to_numpy().ravel(),
+    return conform(pandas.DataFrame({"roi_x": np.repeat(known, len(known)), "roi_y": np.tile(known, len(known)),
+                                     "similarity": matrix.to_numpy().ravel(),
                                      "ratio": ratio.ravel(), "reason": reason.ravel()}), NETWORK)
 
 
@@ -237,7 +249,8 @@ def _means(table, keys, column, reference):
 
 
 def _reasons(table, least):
-    low = [f"within_subject {within:.3f} is below {least:g}, so that there is no ratio" if within < least else "" for within in table["within_subject"]]
+    low = [f"within_subject {within:.3f} is below {least:g}, so that there is no ratio" if within < least else ""
+           for within in table["within_subject"]]
     return ["; ".join(filter(None, both)) for both in zip(table["reason"], low)]
 
 
@@ -251,13 +264,14 @@ def _split_halves(store, rois, repetitions):
     from convergence.analysis.reliability import split_half
 
     found, reasons, known = np.full((len(rois), 2), np.nan), [], dict(zip(store.rois.tolist(), store.reasons))
-    place = store.trials.reset_index().pivot(index="image", columns="repetition", values="index").reindex(columns=list(repetitions)).dropna()
-    few = f"split_half: {len(place)} images have all {len(repetitions)} repetitions, at least 4 are needed" if len(place) < 4 else ""
+    place = store.trials.reset_index().pivot(index="image", columns="repetition", values="index")
+    place = place.reindex(columns=list(repetitions)).dropna()
+    few = f"split_half: {len(place)} images have all {len(repetitions)} repetitions, at least 4 are needed" * (len(place) < 4)
     for k, roi in enumerate(rois):
         reasons.append(few)
         if not (few or known[roi]):
             try:
                 found[k] = split_half(np.concatenate([_selected(store, roi, place[code].to_numpy(int)) for code in repetitions]))
-            except ValueError as error:                             # constant over the images of one repetition: the function says it in words
+            except ValueError as error:                 # constant over the images of one repetition: the function says so
                 reasons[-1] = str(error)
     return found, reasons

@@ -1,14 +1,15 @@
 """Closed-form nulls of means over subjects, directions and sessions: which statistics share a relabelling, and which do not.
 
-    subject_mean_moments(brains, models)        # mean over subjects of r(subject, model): one relabelling of the model serves all subjects
+    subject_mean_moments(brains, models)        # mean over subjects of r(subject, model): one relabelling of the model for all
     subject_pairs_moments(brains)               # mean over pairs of subjects: every subject has a relabelling of its own
-    joint_moments(a, b, blocks)                 # mean of r over several tables of trials of the same images, one relabelling for all
-    mean_of_uncorrelated(moments)               # mean of statistics of which every one, or every pair of subjects, has its own relabelling
+    joint_moments(a, b, blocks)                 # mean of r over several tables of the same images, one relabelling for all
+    mean_of_uncorrelated(moments)               # mean of statistics of which every one (pair of subjects) has a relabelling
 
-Against a model, the subjects share a geometry that need not be the model's, so that their r are dependent under the null, and relabelling every subject
-on its own rejects too often (41 % at 0.05 where the shared geometry is strong). Between subjects it is the other way round: one common relabelling of "the
-second RDM" treats r(i, j) and r(j, i) as unrelated and rejects 14-19 %; with a relabelling per subject, pairs are uncorrelated. With a repetition
-shift, r(i, j) and r(j, i) are two numbers of the same two subjects; `joint_moments` takes both orders together.
+Against a model, the subjects share a geometry that need not be the model's, so that their r are dependent under the null, and
+relabelling every subject on its own rejects too often (41 % at 0.05 where the shared geometry is strong). Between subjects it
+is the other way round: one common relabelling of "the second RDM" treats r(i, j) and r(j, i) as unrelated and rejects 14-19 %;
+with a relabelling per subject, pairs are uncorrelated. With a repetition shift, r(i, j) and r(j, i) are two numbers of the same
+two subjects; `joint_moments` takes both orders together.
 """
 
 from itertools import combinations
@@ -45,14 +46,14 @@ def subject_mean_moments(a, b, *, blocks=None, skewness=True):
 
     Notes
     -----
-    r is linear in the centred, unit-norm RDM: the mean of the subjects' is one RDM, of a norm c below 1. Its r with the model has the moments of
-    `mantel_moments`; the mean over subjects is c times that r.
+    r is linear in the centred, unit-norm RDM: the mean of the subjects' is one RDM, of a norm c below 1. Its r with the model
+    has the moments of `mantel_moments`; the mean over subjects is c times that r.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> geometry, model = rng.random((2, 190))
-    >>> brains = geometry + 0.1 * rng.random((5, 190))                          # five subjects who are nearly the same: no gain over one
+    >>> brains = geometry + 0.1 * rng.random((5, 190))                          # five who are nearly the same: no gain over one
     >>> one, five = mantel_moments(brains[0], model), subject_mean_moments(brains, model)
     >>> print(round(one.variance ** 0.5, 3), round(five.variance ** 0.5, 3))
     0.073 0.073
@@ -65,7 +66,8 @@ def subject_mean_moments(a, b, *, blocks=None, skewness=True):
     x = x - x.mean(1, keepdim=True)
     mean = (x / x.norm(dim=1, keepdim=True)).mean(0)
     if float(mean.norm()) < 1e-12:
-        raise ValueError("subject_mean_moments: a averages to a constant RDM: the subjects' RDMs cancel, so that their mean r is 0 for every model")
+        raise ValueError("subject_mean_moments: a averages to a constant RDM: the subjects' RDMs cancel, so that their mean r is "
+                         "0 for every model")
     moments, norm = mantel_moments(out(mean), b, blocks=blocks, skewness=skewness), float(mean.norm())
     return MantelMoments(norm * moments.mean, norm ** 2 * moments.variance, moments.skewness)
 
@@ -92,12 +94,14 @@ def subject_pairs_moments(rdms, *, blocks=None, skewness=True):
 
     Notes
     -----
-    Pairs are uncorrelated: the variance is the sum of the pairs' variances / n_pairs_of_subjects^2. The third moments add likewise, and every three subjects
-    contribute 6 E[r_ij r_jk r_ki], which is the sum over parts of trace(G_i G_j G_k) / dimension^2, G = X X' (moments.py).
+    Pairs are uncorrelated: the variance is the sum of the pairs' variances / n_pairs_of_subjects^2. The third moments add
+    likewise, and every three subjects contribute 6 E[r_ij r_jk r_ki], which is the sum over parts of trace(G_i G_j G_k) /
+    dimension^2, G = X X' (moments.py).
     """
     (rdms,), n = validation.rdm_stacks("subject_pairs_moments", what="subjects", rdms=rdms)
     if rdms.ndim != 2 or len(rdms) < 2:
-        raise ValueError(f"subject_pairs_moments: rdms has shape {tuple(rdms.shape)}; expected (n_subjects, n_pairs) of at least two subjects")
+        raise ValueError(f"subject_pairs_moments: rdms has shape {tuple(rdms.shape)}; expected (n_subjects, n_pairs) of at least "
+                         "two subjects")
     strata = strata_of("subject_pairs_moments", blocks, n)
     from convergence.analysis.moments import moments, summarise
 
@@ -110,7 +114,8 @@ def subject_pairs_moments(rdms, *, blocks=None, skewness=True):
 
 
 def joint_moments(a, b, blocks, *, within=None, skewness=True):
-    """Exact moments of the mean of r over several tables of trials that show the same images, one relabelling of the images acting on all.
+    """Exact moments of the mean of r over several tables of trials that show the same images, one relabelling of the images
+    acting on all.
 
     For two subjects and a repetition shift: the tables of (i, j) and (j, i), whose r are correlated.
 
@@ -137,20 +142,23 @@ def joint_moments(a, b, blocks, *, within=None, skewness=True):
 
     Notes
     -----
-    The tables' RDMs are more copies of the same parts (moments.py), so that covariances between tables come with the Gram matrices.
+    The tables' RDMs are more copies of the same parts (moments.py), so that covariances between tables come with the Gram
+    matrices.
     """
     if not len(a) == len(b) == len(blocks) > 0:
-        raise ValueError(f"joint_moments: a has {len(a)} tables, b has {len(b)}, blocks has {len(blocks)}; each needs one entry per table")
+        raise ValueError(f"joint_moments: a has {len(a)} tables, b has {len(b)}, blocks has {len(blocks)}; each needs one entry "
+                         "per table")
     stacks, sizes = [], []
     for t, pair in enumerate(zip(a, b)):
         pair, n = validation.rdm_stacks("joint_moments", **{f"{name}[{t}]": rdms for name, rdms in zip("ab", pair)})
         stacks += pair
         sizes.append(n)
     if any(rdms.ndim != 2 or len(rdms) != len(stacks[0]) for rdms in stacks):
-        raise ValueError(f"joint_moments: the stacks have shapes {', '.join(str(tuple(rdms.shape)) for rdms in stacks)}; expected (n_rdms, n_pairs) "
-                         "with one n_rdms")
+        shapes = ", ".join(str(tuple(rdms.shape)) for rdms in stacks)
+        raise ValueError(f"joint_moments: the stacks have shapes {shapes}; expected (n_rdms, n_pairs) with one n_rdms")
     blocks, within = (given and [validation.one_per_stimulus("joint_moments", f"{name}[{t}]", labels, n)
-                                 for t, (labels, n) in enumerate(zip(given, sizes))] for name, given in (("blocks", blocks), ("within", within)))
+                                 for t, (labels, n) in enumerate(zip(given, sizes))]
+                      for name, given in (("blocks", blocks), ("within", within)))
     strata = image_strata(*blocks, within=within, function="joint_moments")
     from convergence.analysis.moments import check_size, moments, summarise
 

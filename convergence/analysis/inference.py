@@ -19,7 +19,7 @@ from convergence.compute.device import is_tensor
 TAILS = ("two-sided", "greater", "less")
 LEVELS = (0.05, 0.01, 0.001, 0.0001)            # of one to four stars
 
-_NEARLY_SYMMETRIC = 1e-3                        # below this skewness the incomplete gamma functions lose the far tail, and the normal is as good
+_NEARLY_SYMMETRIC = 1e-3                        # below, incomplete gamma functions lose the far tail, and the normal is as good
 
 
 def p_values(observed, null, *, tail="two-sided"):
@@ -36,8 +36,9 @@ def p_values(observed, null, *, tail="two-sided"):
     Returns
     -------
     array, tensor or float like `observed`
-        Samples: (1 + count) / (1 + n_permutations), never 0. Moments: the tails of a Pearson III distribution with this skewness, of the normal where the
-        skewness is not known (NaN) or below 0.001. Variance 0 gives 1. NaN where the observed value or its null is NaN.
+        Samples: (1 + count) / (1 + n_permutations), never 0. Moments: the tails of a Pearson III distribution with this
+        skewness, of the normal where the skewness is not known (NaN) or below 0.001. Variance 0 gives 1. NaN where the observed
+        value or its null is NaN.
 
     Raises
     ------
@@ -47,10 +48,12 @@ def p_values(observed, null, *, tail="two-sided"):
     Notes
     -----
     Values that differ from the observed one by rounding (8 units in the last place of their type) count as equal to it.
-    Moments: with |skewness| <= 0.1 the normal and Pearson III agree; else Pearson III is within 10 % at p = 0.01, and within a factor of 0.5 to 1.6 at 0.001,
-    except where single stimuli explain most of both RDMs. Where a decision hangs on p < 0.001, sample. Digits of p < 1e-6 mean nothing.
+    Moments: with |skewness| <= 0.1 the normal and Pearson III agree; else Pearson III is within 10 % at p = 0.01, and within a
+    factor of 0.5 to 1.6 at 0.001, except where single stimuli explain most of both RDMs. Where a decision hangs on p < 0.001,
+    sample. Digits of p < 1e-6 mean nothing.
 
-    Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39 for the count; Kazi-Aoual et al. (1995), Comput. Stat. Data Anal. 20:643 for Pearson III.
+    Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39 for the count; Kazi-Aoual et al. (1995), Comput. Stat. Data Anal.
+    20:643 for Pearson III.
 
     Examples
     --------
@@ -172,8 +175,8 @@ def stars(p):
 
 def _from_samples(x, null, tail):
     if null.ndim == 0 or null.shape[1:] != x.shape or not len(null):
-        raise ValueError(f"p_values: null has shape {null.shape}, observed has shape {x.shape}; expected (n_permutations, ...) with the shape of "
-                         "observed after the first axis, or MantelMoments")
+        raise ValueError(f"p_values: null has shape {null.shape}, observed has shape {x.shape}; expected (n_permutations, ...) "
+                         "with the shape of observed after the first axis, or MantelMoments")
     mean = null.mean(0, dtype=np.float64)
     distance, sampled = x - mean, null - mean
     if tail == "two-sided":
@@ -188,11 +191,12 @@ def _from_samples(x, null, tail):
 
 def _from_moments(x, mean, variance, skewness, tail):
     if not x.shape == mean.shape == variance.shape == skewness.shape:
-        raise ValueError(f"p_values: the moments have shapes {mean.shape}, {variance.shape}, {skewness.shape}, observed has shape {x.shape}; "
-                         "they must be equal")
+        raise ValueError(f"p_values: the moments have shapes {mean.shape}, {variance.shape}, {skewness.shape}, observed has "
+                         f"shape {x.shape}; they must be equal")
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (x - mean) / np.sqrt(variance)
-    upper, lower = _tails(abs(z) if tail == "two-sided" else z, np.where(np.isnan(skewness), 0.0, skewness), both=tail == "two-sided")
+    both, skewness = tail == "two-sided", np.where(np.isnan(skewness), 0.0, skewness)
+    upper, lower = _tails(abs(z) if both else z, skewness, both=both)
     p = upper + lower if tail == "two-sided" else upper if tail == "greater" else lower
     return np.where(np.isnan(x - mean - variance), np.nan, np.where(variance > 0, p, 1.0))
 
@@ -202,7 +206,7 @@ def _tails(z, skewness, *, both):
     below = -z if both else z
     gamma = np.where(abs(skewness) < _NEARLY_SYMMETRIC, np.nan, skewness)
     k, sign = 4 / gamma ** 2, np.sign(gamma)
-    at = lambda value: np.maximum(k + sign * value * np.sqrt(k), 0)             # the gamma variable with shape k that has this standardised value
+    at = lambda value: np.maximum(k + sign * value * np.sqrt(k), 0)             # the gamma variable with this standardised value
     above = np.where(sign > 0, gammaincc(k, at(z)), gammainc(k, at(z)))
     under = np.where(sign > 0, gammainc(k, at(below)), gammaincc(k, at(below)))
     normal = np.isnan(gamma)

@@ -51,7 +51,7 @@ def max_p_values(observed, null, *, tail="two-sided"):
     --------
     >>> rng = np.random.default_rng(0)
     >>> null = rng.standard_normal((999, 20)) * np.linspace(1, 9, 20)           # parcels with narrow and with wide nulls
-    >>> max_p_values(np.r_[4.0, np.zeros(19)], null)[0] < 0.01                  # 4 is much for the first parcel
+    >>> bool(max_p_values(np.r_[4.0, np.zeros(19)], null)[0] < 0.01)            # 4 is much for the first parcel
     True
     """
     validation.option("max_p_values", "tail", tail, TAILS)

@@ -1,10 +1,11 @@
 """Which model is more like the brain, and is it as good as a model can be?
 
     compare_models(rdms, models, names=["net", "gpt"])      # every model against 0, against the others, against the noise ceiling
+    image_rdm(rdm, images)                                  # from trials to images
     in_words(row)                                           # estimate, interval, test, corrected or not, as a sentence
 
-A statistic is the mean over subjects of r(subject's RDM, model's RDM). Its uncertainty comes from two samples at once, of subjects
-and of stimuli (`bootstrap.py`): the answer holds for other people and other pictures.
+A statistic is the mean over subjects of r(subject's RDM, model's RDM). Its uncertainty comes from two samples at once, of
+subjects and of stimuli (`bootstrap.py`): the answer holds for other people and other pictures.
 """
 
 import numpy as np
@@ -43,8 +44,8 @@ def compare_models(rdms, models, *, names=None, rois=None, n_bootstrap=1000, see
     DataFrame
         One row per parcel and test: `test` "zero" (the model against 0), "difference" (against `other`, a model), "ceiling"
         (against `other`, the lower noise ceiling). Columns roi, test, model, other, similarity, other_similarity, difference,
-        standard_error, low, high (95 %), t, dof, p (two-sided, uncorrected), p_fdr (Benjamini-Hochberg over all rows of one test),
-        ceiling_lower, ceiling_upper. In units of r.
+        standard_error, low, high (95 %), t, dof, p (two-sided, uncorrected), p_fdr (Benjamini-Hochberg over all rows of one
+        test), ceiling_lower, ceiling_upper. In units of r.
 
     Raises
     ------
@@ -54,9 +55,9 @@ def compare_models(rdms, models, *, names=None, rois=None, n_bootstrap=1000, see
     Notes
     -----
     t = difference / sqrt(two-factor variance), with min(n_subjects, n_stimuli) - 1 degrees of freedom (Schuett et al. 2023, eLife
-    12:e82566; `eval_dual_bootstrap` of rsatoolbox). Subjects and stimuli must be samples: trials of one image are not independent,
-    give image-wise RDMs. A layer must not be chosen on the same RDMs. Samples of one subject only have no ceiling and are left out
-    of that test.
+    12:e82566; `eval_dual_bootstrap` of rsatoolbox). Subjects and stimuli must be samples: trials of one image are not
+    independent, give image-wise RDMs. A layer must not be chosen on the same RDMs. Samples of one subject only have no ceiling
+    and are left out of that test.
 
     Work: n_bootstrap x n_stimuli^2 x n_subjects x (n_models + n_subjects / 2) x 2 multiplications per parcel.
 
@@ -81,19 +82,53 @@ def compare_models(rdms, models, *, names=None, rois=None, n_bootstrap=1000, see
     return table[["roi", *parts[0].columns[:-3], "p_fdr", "ceiling_lower", "ceiling_upper"]]
 
 
+def image_rdm(rdms, images):
+    """RDMs of images from RDMs of trials: the mean distance over all trials of two images.
+
+    Pairs of trials of one image are left out: in a model their distance is 0 by construction, so that they measure how reliable
+    the brain is and not what the model is like.
+
+    Parameters
+    ----------
+    rdms : (n_rdms, n_pairs) array
+        Condensed RDMs of trials.
+    images : (n_trials,) array
+        Image of each trial.
+
+    Returns
+    -------
+    (n_rdms, n_image_pairs) float64 array
+        Images in ascending order.
+
+    Examples
+    --------
+    >>> image_rdm(np.array([[0.2, 0.9, 0.7]]), ["cat", "cat", "dog"])           # trials 01 (one image), 02, 12
+    array([[0.8]])
+    """
+    from scipy.spatial.distance import squareform
+
+    names, number = np.unique(images, return_inverse=True)
+    member = np.zeros((len(names), len(number)))
+    member[number, np.arange(len(number))] = 1 / np.bincount(number)[number]
+    i, j = np.triu_indices(len(names), 1)
+    return np.array([(member @ squareform(np.asarray(rdm, np.float64), checks=False) @ member.T)[i, j] for rdm in rdms])
+
+
 def in_words(row, *, name=None):
     """One row of `compare_models` or of hub contrasts as a sentence: estimate, interval, test, corrected or not.
 
     Examples
     --------
-    >>> in_words({"roi": "V1", "test": "difference", "model": "net", "other": "gpt", "similarity": 0.2, "other_similarity": 0.1, "difference": 0.1,
-    ...           "low": 0.04, "high": 0.16, "t": 3.9, "dof": 7, "p": 0.006, "p_fdr": 0.031})
-    'V1: net (r = 0.200) minus gpt (r = 0.100) is 0.100, 95 % interval 0.040 to 0.160; t(7) = 3.90, p = 0.006 uncorrected, 0.031 after FDR.'
+    >>> row = {"roi": "V1", "test": "zero", "model": "net", "similarity": 0.1, "difference": 0.1, "low": 0.04, "high": 0.16}
+    >>> in_words({**row, "t": 3.9, "dof": 7, "p": 0.006, "p_fdr": 0.031})
+    'V1: net (r = 0.100) is 0.100, 95 % interval 0.040 to 0.160; t(7) = 3.90, p = 0.006 uncorrected, 0.031 after FDR.'
     """
     where = row["roi"] if name is None else name
     other = "" if row["test"] == "zero" else f" minus {row['other']} (r = {row['other_similarity']:.3f})"
-    return (f"{where}: {row['model']} (r = {row['similarity']:.3f}){other} is {row['difference']:.3f}, 95 % interval {row['low']:.3f} to {row['high']:.3f}; "
-            f"t({row['dof']:.0f}) = {row['t']:.2f}, p {_p(row['p'])} uncorrected, {_p(row['p_fdr']).removeprefix('= ')} after FDR.")
+    return (f"{where}: {row['model']} (r = {row['similarity']:.3f}){other} is {row['difference']:.3f}, 95 % interval "
+            f"{row['low']:.3f} to {row['high']:.3f}; "
+            f"t({row['dof']:.0f}) = {row['t']:.2f}, p {_p(row['p'])} uncorrected, {_p(row['p_fdr']).removeprefix('= ')} after "
+            f"FDR.")
 
 
 def ceilings(correlations, weights, average=fisher_mean):
@@ -131,7 +166,8 @@ def _parcel(brain, models, subjects, stimuli, names, n, average, device):
     everything = np.ones((1, n), int)
     observed, between = (resampled_rsa(brain, other, everything, device=device) for other in (models, None))
     drawn, drawn_between = (resampled_rsa(brain, other, stimuli, device=device) for other in (models, None))
-    observed, between, drawn, drawn_between = (np.asarray(values, np.float64) for values in (observed, between, drawn, drawn_between))
+    observed, between, drawn, drawn_between = (np.asarray(values, np.float64)
+                                               for values in (observed, between, drawn, drawn_between))
     equal = np.ones_like(subjects)
     one = lambda r, own, weights: _statistics(np.broadcast_to(r, (len(weights), *r.shape[1:])), own, weights, average)
     estimate = one(observed, between, equal[:1])[0]
@@ -162,8 +198,9 @@ def _rows(estimate, samples, names, n_subjects, n, bounds):
     variance = two_factor_variance(*variances, n_subjects=n_subjects, n_stimuli=n)
     difference, error, low, high, t, dof, p = t_test(contrast @ np.nan_to_num(estimate), variance, min(n_subjects, n) - 1)
     return pandas.DataFrame({
-        "test": [test for test, *_ in pairs], "model": [labels[k] for _, k, _ in pairs], "other": ["" if m is None else labels[m] for *_, m in pairs],
-        "similarity": [estimate[k] for _, k, _ in pairs], "other_similarity": [0.0 if m is None else estimate[m] for *_, m in pairs],
+        "test": [test for test, *_ in pairs], "model": [labels[k] for _, k, _ in pairs],
+        "other": ["" if m is None else labels[m] for *_, m in pairs], "similarity": [estimate[k] for _, k, _ in pairs],
+        "other_similarity": [0.0 if m is None else estimate[m] for *_, m in pairs],
         "difference": difference, "standard_error": error, "low": low, "high": high, "t": t, "dof": dof, "p": p,
         "ceiling_lower": float(bounds[0]), "ceiling_upper": float(bounds[1])})
 
@@ -193,5 +230,6 @@ def _checked(rdms, models, names, rois):
     names = [f"model {k}" for k in range(n_models)] if names is None else list(names)
     rois = range(len(stacks)) if rois is None else list(rois)
     if len(names) != n_models or len(rois) != len(stacks):
-        raise ValueError(f"compare_models: {len(names)} names for {n_models} models, {len(rois)} rois for {len(stacks)} parcels; give one for each")
+        raise ValueError(f"compare_models: {len(names)} names for {n_models} models, {len(rois)} rois for {len(stacks)} parcels; "
+                         f"give one for each")
     return stacks, candidates, names, rois, n

@@ -10,8 +10,8 @@ numerator is <e_a, s e_b>; its denominator loses what the controls explain of s 
 
     r* = t / sqrt(1 - |P_C s e_b|^2)            t = r(e_a, s e_b), e_a and e_b of norm 1, P_C onto the centred controls
 
-so that the closed form of t has the same sign, and a variance that is 0 to 4 % smaller with one to three controls and 30 stimuli, below 1
-% with 100. With repetitions relabel images (`blocks`), as without controls.
+so that the closed form of t has the same sign, and a variance that is 0 to 4 % smaller with one to three controls and 30 stimuli,
+below 1 % with 100. With repetitions relabel images (`blocks`), as without controls.
 """
 
 import numpy as np
@@ -95,7 +95,7 @@ def partial_null(a, b, controls, *, n_permutations=None, seed=0, paired=False, b
     t = permutation_null(e_a, e_b, paired=paired, **drawn)
     (controls,), _ = validation.rdm_stacks("partial_null", controls=controls)
     out, c = enter(controls.reshape(-1, controls.shape[-1]))
-    on_controls = permutation_null(out(_basis(c)), e_b, **drawn)                # (P, rank) or (P, rank, n_b)
+    on_controls = permutation_null(out(_basis(c).to(c.dtype)), e_b, **drawn)    # (P, rank) or (P, rank, n_b)
     explained = (on_controls ** 2).sum(1)
     return t / (1 - (explained if t.ndim == explained.ndim else explained[:, None])) ** 0.5
 

@@ -46,7 +46,7 @@ def draw_relabellings(n, n_permutations, seed=0, blocks=None, within=None):
     >>> draw_relabellings(6, 2, seed=1)
     array([[4, 5, 1, 2, 3, 0],
            [0, 1, 4, 5, 3, 2]])
-    >>> draw_relabellings(6, 2, seed=1, blocks=["a", "b", "b", "a", "c", "c"])      # rows 0, 3 (a) meet rows 1, 2 (b), in this order
+    >>> draw_relabellings(6, 2, seed=1, blocks=["a", "b", "b", "a", "c", "c"])      # rows 0, 3 (a) meet rows 1, 2 (b)
     array([[1, 0, 3, 2, 4, 5],
            [0, 1, 2, 3, 4, 5]])
     """
@@ -104,8 +104,8 @@ def image_strata(*blocks, within=None, function="image_strata"):
     Returns
     -------
     list of tuples of (n_images, m_t) int arrays, one array per table
-        A stratum: rows of its images, in the order of the table; the same images in the same order in all tables. Images are sorted, strata
-        are in ascending order of their numbers of rows.
+        A stratum: rows of its images, in the order of the table; the same images in the same order in all tables. Images are
+        sorted, strata are in ascending order of their numbers of rows.
 
     Raises
     ------
@@ -126,10 +126,11 @@ def image_strata(*blocks, within=None, function="image_strata"):
     if all(len(stratum[0]) == 1 for stratum in strata):
         found = ", ".join("/".join(map(str, row)) for row in np.unique(counts, axis=0))
         if within is not None:
-            raise ValueError(f"{function}: no two of {len(images)} images have equally many rows with the same labels of within in "
-                             "the same order, so that nothing can be relabelled; leave within out")
-        raise ValueError(f"{function}: blocks has {validation.count(len(images), 'image')} with {found} rows each: no two images have equally "
-                         "many rows, so that nothing can be relabelled; select images with equally many repetitions, or leave blocks out")
+            raise ValueError(f"{function}: no two of {len(images)} images have equally many rows with the same labels of within "
+                             "in the same order, so that nothing can be relabelled; leave within out")
+        raise ValueError(f"{function}: blocks has {validation.count(len(images), 'image')} with {found} rows each: no two images "
+                         "have equally many rows, so that nothing can be relabelled; select images with equally many "
+                         "repetitions, or leave blocks out")
     return strata
 
 
@@ -141,7 +142,8 @@ def _labels_in_order(labels, order, starts, counts):
 
 
 def draw_images(strata, n_permutations, seed, size=256):
-    """Yield (k, n_images) arrays, n_permutations rows in all: position in `strata`, one after the other -> position whose place it takes."""
+    """Yield (k, n_images) arrays, n_permutations rows in all: position in `strata`, one after the other -> position whose
+    place it takes."""
     sizes = [len(stratum[0]) for stratum in strata]
     starts = np.cumsum(sizes) - sizes
     generators = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(len(strata))]

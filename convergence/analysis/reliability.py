@@ -70,8 +70,8 @@ def ceiling_of_products(with_others, others_squared):
     """One subject's part of the lower and upper noise ceiling, from products of unit RDMs.
 
     With the subject's RDM u and the sum G of the others': lower = u.G / |G|, upper = u.(u + G) / |u + G|. The others may be
-    shifted against the subject (another repetition of the same images), which the upper bound's own part is not. Without shift the means
-    over subjects are those of `noise_ceiling`.
+    shifted against the subject (another repetition of the same images), which the upper bound's own part is not. Without shift
+    the means over subjects are those of `noise_ceiling`.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def ceiling_of_products(with_others, others_squared):
 
     Examples
     --------
-    >>> lower, upper = ceiling_of_products(np.array(1.2), np.array(4.8))        # 3 others; all correlate at 0.4, but for 0.3 between the others
+    >>> lower, upper = ceiling_of_products(np.array(1.2), np.array(4.8))            # 3 others, r 0.4 with each, 0.3 among them
     >>> print(lower.round(2), upper.round(2))
     0.55 0.77
     """
@@ -136,7 +136,8 @@ def split_half(repetitions, *, method="pearson"):
     """
     (stack,), _ = validation.rdm_stacks("split_half", repetitions=repetitions, what="repetitions")
     if stack.ndim != 2 or len(stack) < 2:
-        raise ValueError(f"split_half: repetitions has shape {tuple(stack.shape)}; expected (n_repetitions, n_pairs) with at least 2 repetitions")
+        raise ValueError(f"split_half: repetitions has shape {tuple(stack.shape)}; expected (n_repetitions, n_pairs) with at "
+                         f"least 2 repetitions")
     r = np.asarray(rsa(stack, stack, method=method))[np.triu_indices(len(stack), 1)]
     single = float(fisher_mean(r.astype(np.float64)))
     return single, spearman_brown(single, len(stack))
@@ -202,7 +203,8 @@ def subset_summary(values, axis=0):
     Returns
     -------
     dict
-        mean, sd (n - 1 in the denominator), relative_error (sd / mean), snr = mean^2 / (mean^2 + sd^2), as published (arXiv 2507.13941).
+        mean, sd (n - 1 in the denominator), relative_error (sd / mean), snr = mean^2 / (mean^2 + sd^2), as published (arXiv
+        2507.13941).
     """
     mean, sd = values.mean(axis), values.std(axis, ddof=1)
     return {"mean": mean, "sd": sd, "relative_error": sd / mean, "snr": mean ** 2 / (mean ** 2 + sd ** 2)}

@@ -1,4 +1,5 @@
-"""Inner products of RDMs after relabelling: r(p) = sum over i < j of a[i, j] * b[p[i], p[j]], for many RDMs and many relabellings p.
+"""Inner products of RDMs after relabelling: r(p) = sum over i < j of a[i, j] * b[p[i], p[j]], for many RDMs and many
+relabellings p.
 
     products = relabelled_products(a, b)                # prepared once: (n_a, n_pairs), (n_b, n_pairs)
     products(relabellings)                              # (k, n) -> (k, n_a, n_b)
@@ -6,12 +7,14 @@
     products = relabelled_products(a, b, paired=True)   # the r-th of a with the r-th of b
     products(relabellings)                              # (k, n) -> (k, n_rdms)
 
-A relabelling asks for n (n - 1) / 2 entries of each b, at places that only the relabelling decides. For all pairs, the RDMs of b therefore lie
-side by side, entry by entry: one gather brings an entry of all of them, serves every a, and the rest is a matrix product. For pairs, each
-RDM is gathered on its own while it stays in the cache. Either way the triangle is cut into bands of rows, so that what was gathered is
-used before it leaves the cache: band [i0, i1) has the columns j > i0, and zeros in a where j <= i.
+A relabelling asks for n (n - 1) / 2 entries of each b, at places that only the relabelling decides. For all pairs, the RDMs of
+b therefore lie side by side, entry by entry: one gather brings an entry of all of them, serves every a, and the rest is a
+matrix product. For pairs, each RDM is gathered on its own while it stays in the cache. Either way the triangle is cut into
+bands of rows, so that what was gathered is used before it leaves the cache: band [i0, i1) has the columns j > i0, and zeros in
+a where j <= i.
 
-Memory: the square form of b and the triangle of a. Work per relabelling: n_b n^2 / 2 gathers, and n_a n_b n^2 / 2 multiplications.
+Memory: the square form of b and the triangle of a. Work per relabelling: n_b n^2 / 2 gathers, and n_a n_b n^2 / 2
+multiplications.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -33,8 +36,8 @@ def relabelled_products(a, b, *, paired=False):
     Returns
     -------
     callable
-        Takes (k, n) relabellings, an array or tensor of int64, and returns (k, n_a, n_b), or (k, n_rdms) if paired. Its attribute `together` says how
-        many relabellings are computed at a time; results do not depend on it beyond rounding.
+        Takes (k, n) relabellings, an array or tensor of int64, and returns (k, n_a, n_b), or (k, n_rdms) if paired. Its
+        attribute `together` says how many relabellings are computed at a time; results do not depend on it beyond rounding.
     """
     return (_Pairs if paired else _AllPairs)(a, b)
 

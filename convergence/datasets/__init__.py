@@ -46,6 +46,11 @@ def family(name):
     return _named(name)[0]
 
 
+def whole_of(name):
+    """The dataset whose numbers of images a dataset's are: "bold5000" for its part "bold5000-coco"; of others the name itself."""
+    return family(name) if name in _READERS and name.startswith(f"{family(name)}-") else name
+
+
 def preparation(name):
     """The module that does stage 1 for a dataset: what the scripts of 1_dataset_preparation call.
 
@@ -57,9 +62,9 @@ def preparation(name):
     Returns
     -------
     module
-        With the functions check(root, chosen) -> list of Finding; forecast(root, chosen) -> lines; index_units(dataset,
-        derivatives) -> list of Unit; report(dataset) -> lines; extract(dataset, subject, chosen). `chosen` are the scripts'
-        options.
+        With the functions check(root, chosen) -> list of Finding; forecast(root, chosen, findings) -> lines;
+        index_units(dataset, derivatives) -> list of Unit; report(dataset) -> lines; extract(dataset, subject, chosen). `chosen`
+        are the scripts' options.
 
     Raises
     ------

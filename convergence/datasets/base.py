@@ -2,7 +2,7 @@
 
     dataset = open_dataset("nsd", root)
     dataset.subjects                                [1, 2, 3, 4]
-    dataset.trials                                  one row per trial: subject, subject_index, session, image, repetition, shared, exists, ...
+    dataset.trials                                  one row per trial: TRIAL_COLUMNS, ...
     dataset.images, dataset.captions                tables indexed by image: the row of every feature file
     dataset.image(i)                                an RGB PIL image
     dataset.parcels("joined")                       [Parcel(roi=1, name="V1", labels=(1, 181)), ...]
@@ -74,7 +74,7 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def images(self):
-        """One row per image, indexed by image number (0 .. n_images - 1, the row of every feature file)."""
+        """One row per image, indexed by image number, ascending: 0 .. n_images - 1, but for parts of a dataset."""
 
     @property
     def captions(self):
@@ -86,7 +86,7 @@ class Dataset(ABC):
         """The picture of an image number: an RGB PIL.Image."""
 
     def stimulus_files(self):
-        """Files that decide the pictures and their numbers: features are extracted again when one of them changes. (): nothing is watched."""
+        """Files that decide the pictures and their numbers: features are extracted again when one of them changes; (): none."""
         return ()
 
     def caption_files(self):
@@ -104,8 +104,8 @@ class Dataset(ABC):
     def use_atlas(self, file=None):
         """Take the parcels from another atlas' table from now on, here and on workers; returns the dataset. None changes nothing.
 
-        ROI matrices are asked for by the numbers in its column roi. The table is one of the `response_files` then, so that results
-        are computed again when it changes. FileNotFoundError or ValueError: see `atlas.load_atlas`.
+        ROI matrices are asked for by the numbers in its column roi. The table is one of the `response_files` then, so that
+        results are computed again when it changes. FileNotFoundError or ValueError: see `atlas.load_atlas`.
         """
         if file is not None:
             from convergence.datasets.atlas import load_atlas
@@ -126,7 +126,8 @@ class Dataset(ABC):
             return [Parcel(int(roi), name, (int(roi),)) for roi, name in zip(atlas["roi"], atlas["name"])]
         if hemispheres != "joined":
             raise ValueError(f"hemispheres: {hemispheres!r} is neither 'joined' nor 'separated'")
-        return [Parcel(min(labels), name, labels) for name, labels in atlas.groupby("name", sort=False)["roi"].agg(lambda r: tuple(sorted(r))).items()]
+        labels_of_name = {name: tuple(sorted(labels)) for name, labels in atlas.groupby("name", sort=False)["roi"]}
+        return [Parcel(min(labels), name, labels) for name, labels in labels_of_name.items()]
 
     def responses(self, subject, roi, rows=None):
         """(n_rows, n_voxels) responses of one subject's parcel; `roi` a label or several, whose voxels stand side by side.

@@ -74,6 +74,15 @@ def download(remote, target, *, attempts=5):
     return target
 
 
+def md5_of(path):
+    """The MD5 sum of a file in hexadecimal digits."""
+    digest = hashlib.md5()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def _fetch(remote, part):
     """Add to `part` what one connection brings; None, or what went wrong."""
     from tqdm import tqdm
@@ -95,7 +104,7 @@ def _fetch(remote, part):
 
 
 def _whole(path, remote):
-    return path.stat().st_size == remote.n_bytes and _md5(path) == remote.md5
+    return path.stat().st_size == remote.n_bytes and md5_of(path) == remote.md5
 
 
 def _expected(remote):
@@ -103,12 +112,4 @@ def _expected(remote):
 
 
 def _found(path):
-    return f"{path.stat().st_size:,} bytes, MD5 {_md5(path)}"
-
-
-def _md5(path):
-    digest = hashlib.md5()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return f"{path.stat().st_size:,} bytes, MD5 {md5_of(path)}"

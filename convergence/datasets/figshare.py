@@ -1,18 +1,20 @@
 """Downloads from figshare: commands that go on where they stopped, and whether what arrived is whole. Nothing is downloaded here.
 
     commands(root, 20492835, "betas_csv: ...", only="betas_csv")     lines for a shell, to be run in any folder
-    faults(root, 20492835, deep=True)                                {path below root: message} of files that are not what they
-    should be
+    faults(root, 20492835, deep=True)                                findings: files that are not whole
+    removals(root, ["CSI1_brainmask.nii.gz"])                        lines that make room for files to be downloaded anew
 
 figshare tells names, lengths and MD5 sums of an item's files in a list. The sums are not known before, so that the list is
 fetched first, as figshare-<item>.json into the dataset's folder; with it there, the commands name every file, resume (curl -C -),
 and compare its sum.
 """
 
-import hashlib
 import json
 import shlex
 from pathlib import Path
+
+from convergence.datasets.download import md5_of
+from convergence.datasets.findings import Finding
 
 _API = "https://api.figshare.com/v2/articles/{item}/files?page_size=1000"
 _UNPACK = {".zip": "unzip -n {}", ".tar": "tar --skip-old-files -xf {}", ".tar.gz": "tar --skip-old-files -xf {}",
@@ -51,21 +53,33 @@ def commands(root, item, description, *, only="", into="."):
 
 
 def faults(root, item, *, deep=False, into="."):
-    """{path below root: message} of an item's files that have another length, or with `deep` another MD5 sum, than its list says.
+    """Findings: files of an item that have another length, or with `deep` another MD5 sum, than its list says.
 
-    {} where the list is not there.
+    [] where the list is not there. A file that is too short is not called damaged: its download goes on.
     """
-    found, listing = {}, list_file(root, item)
+    found, listing = [], list_file(root, item)
     for file in read_list(listing) if listing.exists() else []:
         path = Path(root) / into / file["name"]
         if not path.exists():
             continue
         name, n_bytes = path.relative_to(root).as_posix(), path.stat().st_size
-        if n_bytes != file["size"]:
-            found[name] = f"{path} has {n_bytes:,} of {file['size']:,} bytes; go on with: {_commands_of(file)[0]}"
-        elif deep and file["md5"] and _md5(path) != file["md5"]:
-            found[name] = f"{path} has another MD5 sum than figshare says, {file['md5']}; delete it and download it again"
+        if n_bytes < file["size"]:
+            message = f"{path} has {n_bytes:,} of {file['size']:,} bytes; go on with: {_commands_of(file)[0]}"
+            found.append(Finding("wrong", name, message))
+        elif n_bytes > file["size"] or deep and file["md5"] and md5_of(path) != file["md5"]:
+            message = (f"{path} has another {'length' if n_bytes > file['size'] else 'MD5 sum'} than figshare says, "
+                       f"{file['size']:,} bytes, {file['md5']}; delete it and download it again")
+            found.append(Finding("wrong", name, message, damaged=True))
     return found
+
+
+def removals(root, damaged):
+    """Shell lines that delete damaged files, given by their paths below root; [] where there are none.
+
+    Without that a download would go on where they end, and an archive that is unpacked leaves what lies there.
+    """
+    lines = [f"rm {_quoted(Path(root) / path)}" for path in damaged]
+    return ["# damaged, to be downloaded anew:", *lines] if lines else []
 
 
 def list_file(root, item):
@@ -102,11 +116,3 @@ def _commands_of(file):
 
 def _quoted(text):
     return shlex.quote(str(text))
-
-
-def _md5(path):
-    digest = hashlib.md5()
-    with open(path, "rb") as file:
-        while data := file.read(2**20):
-            digest.update(data)
-    return digest.hexdigest()

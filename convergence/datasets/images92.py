@@ -1,7 +1,9 @@
-"""The 92 object images of Kriegeskorte et al. (2008): RDMs of inferior temporal cortex (IT) of four people in two sessions, and of a monkey.
+"""The 92 object images of Kriegeskorte et al. (2008): RDMs of inferior temporal cortex (IT) of four people in two sessions, and
+of a monkey.
 
-The people's responses are not published, their RDMs are; so this reader serves `rdm(subject, session=...)` and no responses. The RDMs and
-the category flags come with the package, together with the layer RDMs of EfficientNet-lite0 that we computed (assets/images92/README.md).
+The people's responses are not published, their RDMs are; so this reader serves `rdm(subject, session=...)` and no responses. The
+RDMs and the category flags come with the package, together with the layer RDMs of EfficientNet-lite0 that we computed
+(assets/images92/README.md).
 The pictures do not: with a folder (--root or IMAGES92_DATASET) RDMs, flags and pictures are read from the published files in it.
 
     dataset = open_dataset("images92")
@@ -67,7 +69,8 @@ class Images92(Dataset):
     def images(self):
         import pandas
         flags = self._numbers["flags"]
-        table = pandas.DataFrame({flag: flags[:, k].astype(bool) for k, flag in enumerate(FLAGS)}, index=pandas.RangeIndex(len(flags), name="image"))
+        table = pandas.DataFrame({flag: flags[:, k].astype(bool) for k, flag in enumerate(FLAGS)},
+                                 index=pandas.RangeIndex(len(flags), name="image"))
         return table.assign(category=self._numbers["category"].astype(str))
 
     @cached_property
@@ -83,7 +86,8 @@ class Images92(Dataset):
     def atlas(self):
         """One parcel: IT of both hemispheres (316 voxels with the largest visual response, as published)."""
         import pandas
-        return pandas.DataFrame({"roi": [1], "name": ["IT"], "hemisphere": ["both"], "area": ["Inferior temporal cortex"], "hub": [""]})
+        return pandas.DataFrame({"roi": [1], "name": ["IT"], "hemisphere": ["both"], "area": ["Inferior temporal cortex"],
+                                 "hub": [""]})
 
     def rdm(self, subject, roi=None, session=None):
         """(n_pairs,) condensed RDM of one person's IT: of one session, or the mean of all."""
@@ -99,7 +103,8 @@ class Images92(Dataset):
     def image(self, image):
         from PIL import Image
         if self.packaged:
-            raise FileNotFoundError("dataset 'images92': the pictures do not come with the package; download the folder 92imageData of rsatoolbox's demos and "
+            raise FileNotFoundError("dataset 'images92': the pictures do not come with the package; download the folder "
+                                    "92imageData of rsatoolbox's demos and "
                                     f"give it with --root or {DATASET_VARIABLES['images92']}")
         if image not in range(len(self.images)):
             raise ValueError(f"image: {image} is not in dataset 'images92', which has images 0 to {len(self.images) - 1}")
@@ -156,7 +161,8 @@ def read_published(root):
     try:
         return _unpack(*content)
     except (KeyError, IndexError) as error:
-        raise ValueError(f"dataset 'images92': the files in {root} do not have the published fields ({error}); download them again") from error
+        raise ValueError(f"dataset 'images92': the files in {root} do not have the published fields ({error}); download them "
+                         "again") from error
 
 
 def _unpack(brains, supplement):

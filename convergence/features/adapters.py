@@ -8,7 +8,8 @@ The function returns (module, transform, layer names): a torch.nn.Module, what t
 tensor, and names as in module.named_modules(), each of whose outputs is a map (b, dim, height, width), tokens (b, n_tokens,
 dim) or units (b, dim). If it has a parameter `pretrained`, it is told whether trained weights are wanted; without one, it
 cannot be untrained.
-Tokens: a module with a `cls_token` says how many tokens stand before the patches by its attribute `num_prefix_tokens` (default 1).
+Tokens: a module with a `cls_token` says how many tokens stand before the patches by its attribute `num_prefix_tokens` (default
+1).
 """
 
 import difflib

@@ -39,6 +39,12 @@ def cannot_load(name, folder, error):
     """
     told = " ".join(f"{error} {error.__cause__ or ''}".split())
     reason, model = " ".join(str(error).split())[:300], f"model {name!r}"
+    if re.search(r"sentencepiece|protobuf|tiktoken", told, re.IGNORECASE):
+        # Without sentencepiece transformers goes on to tiktoken, and names only that.
+        return (f"{model}: its tokenizer needs packages that are not installed: pip install sentencepiece protobuf tiktoken "
+                f"({reason})")
+    if isinstance(error, ImportError):
+        return f"{model} needs a package that is not installed: {reason}"
     if folder is not None:
         return (f"{model}: {folder} cannot be loaded: {reason}; expected a folder that save_pretrained of a model and of its "
                 "tokenizer wrote")
@@ -48,9 +54,6 @@ def cannot_load(name, folder, error):
         return (f"{model} is gated: its authors want their terms accepted. Log in to huggingface.co, accept them on "
                 f"huggingface.co/{name} (it can take a day until you are let in), make a token with read access, and run "
                 f"`hf auth login` on this machine; {_OTHERWISE} ({reason})")
-    if isinstance(error, ImportError) or "sentencepiece" in told or "tiktoken" in told:
-        return (f"{model}: its tokenizer needs a package that is not installed: pip install sentencepiece protobuf tiktoken "
-                f"({reason})")
     if re.search(r"not a valid model identifier|404|Repository Not Found", told):
         return (f"unknown model {name!r}: the Hugging Face hub has none of that name; expected <organisation>/<model> as on "
                 f"huggingface.co, minilm, {_OTHERWISE} ({reason})")

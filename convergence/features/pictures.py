@@ -37,7 +37,9 @@ class BatchSize:
         """After `tried` inputs were too many; a ValueError where fewer are not possible or not wanted."""
         if not self.auto or tried == 1:
             reason = " ".join(str(error).split())[:150]
-            hint = "use --batch-size auto, or fewer" if tried > 1 else "use a smaller network, --dtype bfloat16, or another device"
+            hint = "use --batch-size auto, or fewer"
+            if tried == 1:
+                hint = "use a smaller network, --dtype bfloat16, or another device"
             raise ValueError(f"out of memory with {tried} {self._what} at a time ({reason}); {hint}") from error
         self.n = max(1, tried // 2)
 

@@ -38,7 +38,8 @@ class PublishedFeatures(Features):
         self.stored = [str(self._features.dtype).removeprefix("torch.")] * n_layers
         self.attributes = _read_off(self.path, dataset, int(content["num_params"]), self.stored[0])
         warnings.warn(f"{self.path} does not say which image a row is: row k is taken for image k of the dataset "
-                      f"{self.attributes['dataset']!r} ({n} rows); extract {self.attributes['model']} again to be sure", stacklevel=3)
+                      f"{self.attributes['dataset']!r} ({n} rows); extract {self.attributes['model']} again to be sure",
+                      stacklevel=3)
 
     def dims(self):
         """Width of every layer, a list of int."""
@@ -79,4 +80,5 @@ def _read_off(path, dataset, num_parameters, dtype):
             "modality": "language" if "_prompt-" in stem else "vision",
             "family": re.split(r"[_\-.]", model)[0].lower(), "revision": "as published", "transform": "{}",
             "pool": pool.group(1) if pool else "", "dtype": dtype,
-            "seed": int(seed.group(1)) if seed else 0 if untrained else -1, "untrained": untrained, "num_parameters": num_parameters}
+            "seed": int(seed.group(1)) if seed else 0 if untrained else -1, "untrained": untrained,
+            "num_parameters": num_parameters}

@@ -10,21 +10,20 @@
     write_features(path, ids, batches, layer_names=..., attributes=..., work=...)
     with open_features(path, "nsd") as file:                                # refuses the features of another dataset
         file.layer(3, images)                                               # (n, dim) float32, only these rows are read
-    list_features(folder, "nsd"); models_info(paths); write_models_info(folder, derivatives)
+    list_features(folder, "nsd")                                            # which there are; models_table.py: their table
 
 What a network is (vision or language, trained or not, its size) is read from the attributes, never from a file's name. Only the
 published .pt files have no attributes; published.py reads them.
 """
 
+import glob
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from convergence.datasets import whole_of
 from convergence.features.shards import STORED, Shards, decode, stored_as
-from convergence.storage.outputs import Record, save, state
-from convergence.storage.schemas import TABLES
-from convergence.storage.tables import conform, file_of
 
 ATTRIBUTES = {
     "dataset": "name of the dataset", "id_name": "what the dataset calls the image number, e.g. nsd_id",
@@ -229,7 +228,8 @@ class FeatureFile(Features):
 
 
 def open_features(path, dataset=None):
-    """Open a feature file, of this dataset if one is named; a published .pt file is opened with a warning, as `published` says.
+    """Open a feature file, of this dataset (or of the whole that it is a part of) if one is named; a published .pt file is opened
+    with a warning, as `published` says.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def open_features(path, dataset=None):
         return PublishedFeatures(path, dataset)
     file = FeatureFile(path)
     known = file.attributes
-    if dataset is not None and known["dataset"] != dataset:
+    if dataset is not None and known["dataset"] not in (dataset, whole_of(dataset)):
         file.close()
         raise ValueError(f"{path} holds features of the dataset {known['dataset']!r} ({len(file.ids)} images, numbered by "
                          f"{known['id_name']}), not of {dataset!r}; extract {known['model']} with --dataset {dataset}, or move "
@@ -254,44 +254,25 @@ def open_features(path, dataset=None):
 def list_features(folder, dataset="*", *, untrained=None):
     """Sorted paths of the finished feature files of a dataset (default: of all), the trained networks first.
 
-    A published .pt file is one of them, unless an .h5 file has its name.
+    A published .pt file is one of them, unless an .h5 file has its name. A part of a dataset (bold5000-coco) also has the files of
+    the whole, except where it has one of that name itself: both number images alike.
     untrained: only networks with random weights (True), only trained ones (False), or both (None).
     """
     kinds = [False, True] if untrained is None else [untrained]
-    found = [path for kind in kinds for path in sorted(Path(folder).glob(f"{dataset}/{FOLDERS[kind]}/*"))
+    return [path for kind in kinds for path in _with_those_of_the_whole(Path(folder), dataset, FOLDERS[kind])]
+
+
+def _with_those_of_the_whole(folder, dataset, kind):
+    own = _finished(folder, dataset, kind)
+    stems = {path.stem for path in own}
+    others = [] if whole_of(dataset) == dataset else _finished(folder, whole_of(dataset), kind)
+    return sorted([*own, *(path for path in others if path.stem not in stems)], key=lambda path: path.stem) if others else own
+
+
+def _finished(folder, dataset, kind):
+    found = [path for path in sorted(folder.glob(f"{dataset if dataset == '*' else glob.escape(dataset)}/{kind}/*"))
              if path.suffix in (".h5", ".pt") and not path.name.startswith(".")]        # a hidden file is being written
     return [path for path in found if path.suffix == ".h5" or path.with_suffix(".h5") not in found]
-
-
-def models_info(paths):
-    """The table "models_info": one row per network, read from the feature files.
-
-    A network whose features were extracted for several datasets has one row.
-
-    Raises
-    ------
-    ValueError
-        Two files of one name hold different networks.
-    """
-    import pandas
-
-    paths = list(paths)
-    different = pandas.DataFrame([_info(path) for path in paths], columns=list(TABLES["models_info"].columns)).drop_duplicates()
-    twice = different.loc[different["model_name"].duplicated(keep=False)]
-    if len(twice):
-        files = " and ".join(str(paths[k]) for k in twice.index)
-        raise ValueError(f"{files} have one name and hold different networks; extract the older again with --overwrite")
-    return conform(different, "models_info")
-
-
-def write_models_info(features, derivatives):
-    """Write <derivatives>/metadata/models-info.csv from every feature file below a folder; its path, None without files."""
-    paths = list_features(features)
-    if not paths:
-        return None
-    output = Path(derivatives) / file_of("models_info")
-    record = Record("convergence.features.store.write_models_info", tuple(paths))
-    return output if state(output, record)[0] == "done" else save(models_info(paths), output, record)
 
 
 def _check(name, ids, attributes, storage):
@@ -309,14 +290,6 @@ def _without_row(faults, n, known):
     return (f"{len(faults)} of {n} images of the dataset {known['dataset']!r} have no activations: {shown}{more}. The other "
             f"{n - len(faults)} are extracted: --skip-bad writes their file without computing them again; or mend those images "
             "and run again")
-
-
-def _info(path):
-    with open_features(path) as file:
-        known = file.attributes
-        taken = {key: known[key] for key in ("modality", "family", "model", "num_parameters", "untrained", "seed")}
-        return {"model_name": Path(path).stem, "num_layers": file.n_layers, "inner_dim": max(file.dims()), **taken,
-                "layer_names": ";".join(file.layer_names)}
 
 
 def _mend():

@@ -5,7 +5,10 @@ made of them in schemas_statistics.py. columns.py has what they are made of.
 """
 
 from convergence.storage.columns import JOINED, LAYER, MODEL, N_PAIRS, P_VALUES, REASON, ROI, SUBJECT, Column, R, Table
+from convergence.storage.schemas_controls import CONTROLS
 from convergence.storage.schemas_inputs import INPUTS
+from convergence.storage.schemas_metrics import METRICS
+from convergence.storage.schemas_network import NETWORK
 from convergence.storage.schemas_statistics import STATISTICS
 
 _SUBJECTS, _GROUP = "3_alignment/2_subject_subject.py", "3_alignment/4_subject_group.py"
@@ -32,6 +35,7 @@ _DATASET = {"dataset": Column("category", "name of the dataset")}
 
 TABLES = {
     **INPUTS,
+    **CONTROLS,
     "rsa_subject_subject_alignment": Table(
         "{dataset}/rsa_subject_subject_alignment_{variant}.parquet", _SUBJECTS,
         "Parcel by parcel RSA of every ordered pair of subjects, the pair of a subject with itself included (within-subject "
@@ -96,7 +100,13 @@ TABLES = {
          **P_VALUES,
          "apa_star": Column("str", "stars of pvalue_fdr_bh: * < .05, ** < .01, *** < .001, **** < .0001"),
          "mne_name": Column("str", "name of the left label on the surface"),
-         "method": Column("str", "(ours) closed-form or sampled, and what was relabelled", optional=True)}),
+         "pvalue_fdr_overall": Column("float64", "(ours) Benjamini-Hochberg over all comparisons of the table", optional=True),
+         "pvalue_max": Column("float64", "(ours, --max-statistic) family-wise: max-T over the parcels of the comparison",
+                              optional=True),
+         "smallest_detectable": Column("float64", "(ours) smallest observed that would have had p <= .05, uncorrected",
+                                       optional=True),
+         "method": Column("str", "(ours) closed-form or sampled, what was relabelled, and `sample` where the closed form is not to "
+                                 "be trusted", optional=True)}),
     **STATISTICS,
     "object_boxes": Table(
         "{dataset}/{dataset}_scenes_objects.parquet", _BOXES,
@@ -142,4 +152,6 @@ TABLES = {
          **P_VALUES,
          "noise_ceiling_lower": Column("float64", "mean r of each person with the mean of the others"),
          "noise_ceiling_upper": Column("float64", "mean r of each person with the mean of all")}),
+    **METRICS,
+    **NETWORK,
 }

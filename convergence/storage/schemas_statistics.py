@@ -12,8 +12,10 @@ _CEILINGS = {
     "split_half": Column("float64", "reliability of an RDM of one repetition of the images: mean r with those of the others"),
     "split_half_corrected": Column("float64", "that of all repetitions together (Spearman-Brown)"),
     "intersubject": Column("float64", "mean r with the other subjects, shift 1"),
-    "intersubject_ratio": Column("float64", "mean of r / sqrt(within_subject of one x within_subject of the other), over the pairs "
-                                            "where both are reliable; neither squared nor cut off at 1; empty where there are none")}
+    "intersubject_ratio": Column("float64", "mean of r / sqrt(within_subject of one x within_subject of the other), over the "
+                                            "pairs "
+                                            "where both are reliable; neither squared nor cut off at 1; empty where there are "
+                                            "none")}
 _WHY = Column("str", "why something is empty; '' where nothing is")
 _TEST = {
     "difference": Column("float64", "the estimate, in units of r"),
@@ -51,7 +53,7 @@ STATISTICS = {
          "ratio": Column("float64", "similarity / sqrt(reliability of roi_x x reliability of roi_y); not cut off at 1"),
          "reason": Column("str", "why ratio is empty; '' where it is not")}),
     "model_comparisons": Table(
-        "{dataset}/model_comparisons.parquet", _COMPARISON,
+        "{dataset}/model_comparisons{more}.parquet", _COMPARISON,
         "(ours) Every model (or layer) against 0, against every other, and against the lower noise ceiling, parcel by parcel: "
         "image-wise RDMs of the shared images, two-factor bootstrap over subjects and images.",
         {"roi": ROI, "name": _NAME,

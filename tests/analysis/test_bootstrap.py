@@ -45,7 +45,8 @@ def test_every_stimulus_once_is_rsa():
 
 def test_subsets_of_images_take_their_trials_along():
     a, b = stacks(n=14)
-    images = np.array([7, 3, 3, 9, 7, 12, 9, 3, 40, 12, 7, 40, 5, 5])                     # 3, 5, 7, 9, 12, 40: unequal numbers of trials
+    images = np.array([7, 3, 3, 9, 7, 12, 9, 3, 40, 12, 7, 40, 5,
+                       5])                     # 3, 5, 7, 9, 12, 40: unequal numbers of trials
     subset = np.array([[1, 0, 1, 1, 0, 1]])
     rows = np.flatnonzero(np.isin(images, [3, 7, 9, 40]))
     pick = lambda rdm: squareform(squareform(rdm)[np.ix_(rows, rows)], checks=False)
@@ -58,9 +59,11 @@ def test_copies_of_an_image_make_no_pairs_with_each_other():
     images = np.array([1, 1, 2, 2, 3, 3, 4, 4])
     i, j = np.triu_indices(8, 1)
     count = np.array([2, 0, 1, 3])[images - 1]
-    weights = np.where(images[i] == images[j], count[i], count[i] * count[j])               # within each copy; between different images
+    weights = np.where(images[i] == images[j], count[i],
+                       count[i] * count[j])               # within each copy; between different images
     x, y = (np.repeat(rdm, weights) for rdm in (a[0], b[0]))
-    assert resampled_rsa(a, b, np.array([[2, 0, 1, 3]]), images=images)[0, 0, 0] == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-12)
+    assert resampled_rsa(a, b, np.array([[2, 0, 1, 3]]), images=images)[0, 0, 0] == pytest.approx(stats.pearsonr(x, y).statistic,
+                                                                                                  abs=1e-12)
 
 
 def test_a_sample_of_one_stimulus_has_no_r():
@@ -137,19 +140,24 @@ def test_pairs_with_an_effect_are_found():
 def test_fisher_z_of_pairs():
     _, pairs = between_subjects(5, np.random.default_rng(0))
     r = np.tanh(np.linspace(0.2, 1.6, len(pairs)))
-    assert bootstrap_pairs(r, pairs, fisher=True).mean == pytest.approx(np.tanh(0.9)) and bootstrap_pairs(r, pairs).mean == pytest.approx(r.mean())
+    assert bootstrap_pairs(r, pairs, fisher=True).mean == pytest.approx(np.tanh(0.9))
+    assert bootstrap_pairs(r, pairs).mean == pytest.approx(r.mean())
 
 
 @pytest.mark.parametrize("call, expected", [
-    (lambda a, b: resampled_rsa(a, b, np.ones((2, 16), int)), "resampled_rsa: counts has shape (2, 16) and type int64; expected whole numbers from 0, shape "
+    (lambda a, b: resampled_rsa(a, b, np.ones((2, 16), int)), "resampled_rsa: counts has shape (2, 16) and type int64; expected "
+                                                              "whole numbers from 0, shape "
                                                               "(n_samples, 17)"),
     (lambda a, b: resampled_rsa(a, b, np.full((2, 17), -1)), "resampled_rsa: counts has shape (2, 17)"),
-    (lambda a, b: resampled_rsa(a, b, np.ones((2, 17), int), paired=True), "resampled_rsa: paired=True compares the k-th RDM of a with the k-th of b, but a has "
+    (lambda a, b: resampled_rsa(a, b, np.ones((2, 17), int), paired=True), "resampled_rsa: paired=True compares the k-th RDM of "
+                                                                           "a with the k-th of b, but a has "
                                                                            "3 and b has 2"),
     (lambda a, b: draw_counts(4, 0), "draw_counts: n_stimuli=0; expected a whole number, at least 1"),
-    (lambda a, b: bootstrap_pairs([0.1, 0.2], [(1, 2), (3, 3)]), "bootstrap_pairs: pairs has shape (2, 2), values has 2 entries; expected two different subjects"),
+    (lambda a, b: bootstrap_pairs([0.1, 0.2], [(1, 2), (3, 3)]), "bootstrap_pairs: pairs has shape (2, 2), values has 2 entries; "
+                                                                 "expected two different subjects"),
     (lambda a, b: bootstrap_pairs([0.1, np.nan], [(1, 2), (2, 3)]), "bootstrap_pairs: values has 1 NaN; leave these pairs out"),
-    (lambda a, b: bootstrap_pairs([0.1, 0.2], [(1, 2), (2, 1)]), "bootstrap_pairs: 2 subjects; a test over subjects needs at least 3"),
+    (lambda a, b: bootstrap_pairs([0.1, 0.2], [(1, 2), (2, 1)]), "bootstrap_pairs: 2 subjects; a test over subjects needs at "
+                                                                 "least 3"),
 ])
 def test_bad_arguments(call, expected):
     with pytest.raises(ValueError) as error:

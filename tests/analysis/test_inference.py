@@ -7,7 +7,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from convergence import mantel_moments, p_values, permutation_null, rsa
-from convergence.analysis.inference import fdr, stars
+from convergence.analysis.inference import fdr, smallest_detectable, stars
 from convergence.analysis.null import MantelMoments
 
 
@@ -68,6 +68,31 @@ def test_closed_form_and_samples_agree_where_the_null_is_skewed():
         sampled = p_values(x, null)
         assert abs(p_values(x, moments) / sampled - 1) < 0.25
     assert p_values(x, moments._replace(skewness=np.nan)) < 0.6 * sampled       # what the normal distribution would say
+
+
+@pytest.mark.parametrize("skewness", [np.nan, 0.0, 0.6, -0.6, 1.5])
+@pytest.mark.parametrize("alpha", [0.05, 0.001])
+def test_the_smallest_detectable_value_has_p_alpha(skewness, alpha):
+    null = MantelMoments(0.03, 0.0025, skewness)
+    found = smallest_detectable(null, alpha=alpha)
+    assert p_values(found, null) == pytest.approx(alpha, rel=1e-6) and found > 0.03
+    law = stats.norm if np.isnan(skewness) or skewness == 0 else stats.pearson3(skewness)
+    z = (found - 0.03) / 0.05
+    assert law.sf(z) + law.cdf(-z) == pytest.approx(alpha, rel=1e-6)
+
+
+def test_the_smallest_detectable_value_of_samples():
+    null = np.random.default_rng(0).gamma(3, 0.02, (999, 3)) + np.array([0.0, 0.1, -0.2])
+    found = smallest_detectable(null)
+    assert found.shape == (3,) and (p_values(found + 1e-9, null) <= 0.05).all() and (p_values(found - 1e-9, null) > 0.05).all()
+    assert smallest_detectable(null[:19, 0]) == pytest.approx(null[:19, 0].mean() + abs(null[:19, 0] - null[:19, 0].mean()).max())
+    assert smallest_detectable(null[:18, 0]) == np.inf                          # 1 / 19 is more than 0.05
+    null[3, 1] = np.nan
+    assert np.isnan(smallest_detectable(null)).tolist() == [False, True, False]
+    of_stack = smallest_detectable(MantelMoments(np.zeros(3), np.array([0.01, 0.0, np.nan]), np.zeros(3)))
+    assert of_stack[0] == pytest.approx(0.196, abs=1e-4) and of_stack[1] == np.inf and np.isnan(of_stack[2])
+    with pytest.raises(ValueError, match="smallest_detectable: alpha=5; expected"):
+        smallest_detectable(null, alpha=5)
 
 
 def test_tensors_give_tensors():

@@ -1,4 +1,4 @@
-"""Comparison of models: rsatoolbox draw by draw, error rates on equal models, a planted better one, and the true model's place."""
+"""Comparison of models: rsatoolbox draw by draw, error rates on equal models, a planted better one, the true model."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from convergence.analysis.similarity import rsa
 
 
 def brains(rng, n_subjects=5, n=14, noise=1.0):
-    """A true RDM, and the subjects' RDMs: of responses in which voxels mix the dimensions of the truth, each subject's in its own way."""
+    """The true dimensions, and the RDMs of subjects whose voxels mix them, each subject's in its own way."""
     latent = rng.standard_normal((n, 8))
     responses = [latent @ rng.standard_normal((8, 30)) + noise * 3 * rng.standard_normal((n, 30)) for _ in range(n_subjects)]
     return latent, np.array([pdist(x, "sqeuclidean") for x in responses])
@@ -54,9 +54,11 @@ def test_ceilings_from_correlations():
     np.testing.assert_allclose(ceilings(r, np.ones(4), np.average), noise_ceiling(rdms), atol=1e-12)
     counts = np.array([2, 1, 0, 3])
     z = (rdms - rdms.mean(1, keepdims=True)) / rdms.std(1, keepdims=True)
-    lower = [np.corrcoef(z[k], (counts * (np.arange(4) != k)) @ z)[0, 1] for k in (0, 1, 3)]            # copies of k are not among the others
+    others = counts * (1 - np.eye(4))                                           # copies of a subject are not among the others
+    lower = [np.corrcoef(z[k], others[k] @ z)[0, 1] for k in (0, 1, 3)]
     upper = [np.corrcoef(z[k], counts @ z)[0, 1] for k in (0, 1, 3)]
-    np.testing.assert_allclose(ceilings(r, counts, np.average), [np.average(bound, weights=[2, 1, 3]) for bound in (lower, upper)], atol=1e-12)
+    np.testing.assert_allclose(ceilings(r, counts, np.average), [np.average(bound, weights=[2, 1, 3])
+                                                                 for bound in (lower, upper)], atol=1e-12)
     assert np.isnan(ceilings(r, np.array([0, 4, 0, 0]))[0])
 
 
@@ -66,7 +68,8 @@ def test_the_planted_better_model_wins_and_reaches_the_ceiling():
     best = found[found["test"] == "difference"].iloc[0]
     assert best["difference"] > 0.25 and best["p_fdr"] < 0.02 and best["low"] > 0.05
     ceiling = found[found["test"] == "ceiling"].set_index("model")
-    assert ceiling.loc["good", "p"] > 0.05 and ceiling.loc["poor", "p"] < 0.05 and set(ceiling["other"]) == {"lower noise ceiling"}
+    assert ceiling.loc["good", "p"] > 0.05 and ceiling.loc["poor",
+                                                           "p"] < 0.05 and set(ceiling["other"]) == {"lower noise ceiling"}
     assert (found[found["test"] == "zero"]["p"] < 0.06).all()
 
 
@@ -79,7 +82,8 @@ def test_fdr_counts_the_parcels_and_models_of_one_test_as_a_family():
     for test, rows in found.groupby("test"):
         assert len(rows) == 6 and set(rows["roi"]) == {"V1", "MST"}
         np.testing.assert_allclose(rows["p_fdr"], false_discovery_control(rows["p"]))
-    other = compare_models(np.stack([rdms, more]), np.stack([models, models[::-1]]), n_bootstrap=50)           # a parcel may have layers of its own
+    other = compare_models(np.stack([rdms, more]), np.stack([models, models[::-1]]),
+                           n_bootstrap=50)           # a parcel may have layers of its own
     alone = compare_models(more, models[::-1], n_bootstrap=50)
     np.testing.assert_allclose(other[other["roi"] == 1]["p"], alone["p"])
 
@@ -96,7 +100,8 @@ def equal_models(n_simulated, n_subjects, n, n_bootstrap):
     rng, found = np.random.default_rng(11), []
     for seed in range(n_simulated):
         latent, rdms = brains(rng, n_subjects, n)
-        table = compare_models(rdms, np.array([seen(latent, [0, 1, 2, 3]), seen(latent, [4, 5, 6, 7])]), n_bootstrap=n_bootstrap, seed=seed)
+        table = compare_models(rdms, np.array([seen(latent, [0, 1, 2, 3]), seen(latent, [4, 5, 6, 7])]), n_bootstrap=n_bootstrap,
+                               seed=seed)
         found.append(table[table["test"] == "difference"]["p"].iloc[0])
     return (np.array(found) < 0.05).mean()
 
@@ -126,13 +131,16 @@ def test_the_true_model_lies_between_the_ceilings_on_average():
 
 
 def test_in_words():
-    row = {"roi": 4, "test": "zero", "model": "net", "other": "", "similarity": 0.2, "other_similarity": 0, "difference": 0.2, "low": -0.1, "high": 0.5, "t": 1.2,
+    row = {"roi": 4, "test": "zero", "model": "net", "other": "", "similarity": 0.2, "other_similarity": 0, "difference": 0.2,
+           "low": -0.1, "high": 0.5, "t": 1.2,
            "dof": 3, "p": 0.31, "p_fdr": 0.0004}
-    assert in_words(row, name="V4") == ("V4: net (r = 0.200) is 0.200, 95 % interval -0.100 to 0.500; t(3) = 1.20, p = 0.310 uncorrected, < 0.001 after FDR.")
+    assert in_words(row, name="V4") == ("V4: net (r = 0.200) is 0.200, 95 % interval -0.100 to 0.500; t(3) = 1.20, p = 0.310 "
+                                        "uncorrected, < 0.001 after FDR.")
 
 
 @pytest.mark.parametrize("change, expected", [
-    (lambda rdms, models: ((rdms[:1], models), {}), "compare_models: rdms has 1 subject; a bootstrap over subjects needs at least 2"),
+    (lambda rdms, models: ((rdms[:1], models), {}), "compare_models: rdms has 1 subject; a bootstrap over subjects needs at "
+                                                    "least 2"),
     (lambda rdms, models: ((rdms, models), {"names": ["a"]}), "compare_models: 1 names for 2 models"),
     (lambda rdms, models: ((rdms[None], np.stack([models] * 2)), {}), "compare_models: models are of 2 parcels, rdms of 1"),
     (lambda rdms, models: ((rdms, models[:, :78]), {}), "compare_models: "),

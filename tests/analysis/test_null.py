@@ -6,8 +6,9 @@ import torch
 from relabelled import all_relabellings, r_of_all, square, three_moments
 from scipy.spatial.distance import pdist
 
-from convergence import mantel_moments, permutation_null, rsa
+from convergence import mantel_moments, p_values, permutation_null, rsa
 from convergence.analysis import null as null_module
+from convergence.analysis.null import better_sampled
 from convergence.analysis.relabelling import draw_relabellings, image_strata
 
 
@@ -38,6 +39,14 @@ def test_golden_values(case):
     np.testing.assert_allclose(mantel_moments(a, b, blocks=images), moments, rtol=0, atol=1e-11)
 
 
+def test_golden_values_within_two_halves_of_the_table():
+    """10 stimuli that stay among the first or the last five: 120 x 120 relabellings."""
+    a, b = random_rdms(10)
+    moments = mantel_moments(a, b, within=np.arange(10) // 5)
+    np.testing.assert_allclose(moments[:2], (0.056592130082, 0.0207083328893), rtol=0, atol=1e-11)
+    assert np.isnan(moments.skewness)
+
+
 def test_golden_values_of_unequal_repetitions():
     a, b = random_rdms(10)
     moments = mantel_moments(a, b, blocks=[0, 0, 1, 1, 2, 2, 3, 4, 5, 6])
@@ -47,6 +56,7 @@ def test_golden_values_of_unequal_repetitions():
 
 
 CASES = {"4 stimuli": np.arange(4), "5 stimuli": np.arange(5), "6 stimuli": np.arange(6), "6 images twice": np.repeat(np.arange(6), 2),
+         "7 stimuli": np.arange(7), "7 images twice": np.arange(14) % 7,
          "6 images twice, shuffled": np.array([3, 0, 5, 1, 1, 4, 2, 0, 3, 5, 2, 4]), "4 images three times": np.array(list("abcdbadcbdca")),
          "2 images three times": np.arange(6) // 3, "3 images twice": np.arange(6) % 3,
          "three strata": np.array([7, 7, 7, 2, 2, 2, 0, 0, 1, 1, 9, 9, 5, 4, 3, 8]), "one image alone": np.array([1, 1, 1, 2, 3, 2, 3, 4, 4])}
@@ -67,6 +77,71 @@ def test_moments_equal_those_of_all_relabellings(case, kind):
         assert len(image_strata(images)) > 1
     else:
         np.testing.assert_allclose(moments.skewness * moments.variance ** 1.5, exact[2] * exact[1] ** 1.5, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("images, sessions", [
+    ([7, 7, 3, 3, 5, 5, 9, 9], [1, 2, 1, 2, 2, 1, 1, 2]),                       # 5 was seen in session 2 first: it stays
+    ([7, 3, 5, 9, 7, 3, 5, 9, 1], [1, 1, 1, 2, 2, 2, 2, 2, 2]),                 # 9 twice in session 2, 1 once
+    ([2, 0, 1, 5, 4, 3, 6], [4, 4, 1, 1, 4, 1, 1])])                            # every stimulus its own image
+def test_moments_within_sessions_equal_those_of_all_relabellings(images, sessions):
+    """Images of one sequence of sessions change places: enumerated by giving every other sequence a number of rows of its own."""
+    images, sessions = np.array(images), np.array(sessions)
+    a, b = random_rdms(len(images), seed=9)
+    orders = all_relabellings(images)
+    orders = orders[(sessions[orders] == sessions).all(1)]
+    assert 1 < len(orders) < len(all_relabellings(images))
+    exact = three_moments(r_of_all(a, b, orders))
+    np.testing.assert_allclose(mantel_moments(a, b, blocks=images, within=sessions)[:2], exact[:2], rtol=0, atol=1e-12)
+    sampled = permutation_null(a, b, n_permutations=2000, blocks=images, within=sessions)
+    assert np.abs(sampled[:, None] - r_of_all(a, b, orders)).min(1).max() < 1e-12 and len(np.unique(sampled.round(9))) == len(orders)
+
+
+def test_many_strata_are_refused_in_closed_form():
+    sessions = np.repeat(np.arange(200), 2)
+    a, b = random_rdms(400, seed=1)
+    with pytest.raises(ValueError, match=r"mantel_moments: images fall into 200 strata .* closed form needs 8,000,000 numbers per RDM; sample the null instead"):
+        mantel_moments(a, b, within=sessions)
+    assert permutation_null(a, b, n_permutations=3, within=sessions).shape == (3,)
+
+
+def outliers(n, dimensions, seed):
+    """Euclidean distances of points of unequal length: the main effects of single stimuli carry them."""
+    rng = np.random.default_rng(seed)
+    return np.stack([pdist(rng.standard_normal((n, dimensions)) * rng.gamma(1, 1, (n, 1))) for _ in range(2)])
+
+
+def test_where_single_images_carry_both_rdms_the_answer_is_to_sample():
+    a, b = outliers(30, 2, 0)
+    other = trial_rdms(np.arange(30), 10, 0.5, 0)
+    assert better_sampled(a, b) is True and better_sampled(a, other[0]) is False and better_sampled(other[0], other[1]) is False
+    np.testing.assert_array_equal(better_sampled(np.stack([a, other[0]]), np.stack([other[1], b, a])), [[False, True, True], [False] * 3])
+    np.testing.assert_array_equal(better_sampled(np.stack([a, other[0]]), np.stack([b, b]), paired=True), [True, False])
+    images = np.repeat(np.arange(30), 2)
+    rows = square(a)[images][:, images][np.triu_indices(60, 1)], square(b)[images][:, images][np.triu_indices(60, 1)]
+    assert better_sampled(*rows, blocks=images) and not better_sampled(*trial_rdms(images, 10, 0.5, 0), blocks=images)
+
+
+def ratios_of_tails(a, b):
+    """Pearson III p over sampled p, of 2 million relabellings, where the latter are 0.01 and 0.001."""
+    moments, null = mantel_moments(a, b), permutation_null(a.astype(np.float32), b.astype(np.float32), n_permutations=2_000_000, seed=1)
+    distance = np.sort(abs(null - null.mean()))[::-1]
+    return [p_values(moments.mean + distance[round(p * len(null))], moments) / p for p in (0.01, 0.001)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank, noise", [(3, 0.1), (10, 0.5), (30, 0.1)])
+def test_pearson3_tails_of_correlation_rdms_against_2_million_relabellings(rank, noise):
+    a, b = trial_rdms(np.arange(30), rank, noise, seed=rank)
+    assert not better_sampled(a, b)
+    at_01, at_001 = ratios_of_tails(a, b)
+    assert 0.9 < at_01 < 1.1 and 0.5 < at_001 < 2
+
+
+@pytest.mark.slow
+def test_the_tails_are_wrong_where_the_answer_is_to_sample():
+    a, b = outliers(30, 2, 0)
+    at_01, at_001 = ratios_of_tails(a, b)
+    assert better_sampled(a, b) and (at_01 > 1.1 or at_001 > 2)
 
 
 def test_stacks_have_the_shapes_and_values_of_single_pairs(monkeypatch):
@@ -195,7 +270,6 @@ def test_all_relabellings_of_six_are_the_exact_null():
 def test_mantel_test_of_scikit_bio():
     """The same p, to the error of counting; scikit-bio permutes the other matrix with its own generator."""
     mantel = pytest.importorskip("skbio.stats.distance").mantel
-    from convergence import p_values
     points = np.random.default_rng(0).standard_normal((25, 4))
     a, b = pdist(points), pdist(points + 1.8 * np.random.default_rng(1).standard_normal((25, 4)))
     r, p, _ = mantel(square(a), square(b), permutations=4999, seed=1)
@@ -215,6 +289,8 @@ def bad(**changes):
     (dict(blocks=[0, 0, 1, 1]), r"mantel_moments: blocks has 4 entries, the RDMs have 6 stimuli; give one entry per stimulus, shape \(6,\)"),
     (dict(blocks=[0, 1, 1, 2, 2, 2]), "mantel_moments: blocks has 3 images with 1, 2, 3 rows each: no two images have equally many rows, so that nothing can "
                                       "be relabelled; select images with equally many repetitions, or leave blocks out"),
+    (dict(within=np.arange(6)), "mantel_moments: no two of 6 images have equally many rows with the same labels of within in the same order, so that nothing "
+                                "can be relabelled; leave within out"),
     (dict(blocks=np.ones(6)), "blocks has 1 image with 6 rows each")])
 def test_messages_of_mantel_moments(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -233,6 +309,8 @@ def test_messages_of_mantel_moments(changes, message):
     (dict(relabellings=np.array([[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 3, 5]])), "permutation_null: relabellings has rows that are no permutation of 0 ... 5: 1"),
     (dict(relabellings=np.arange(6)[None], n_permutations=2), "n_permutations=2, but relabellings has 1 rows; leave n_permutations out"),
     (dict(relabellings=np.arange(6)[None], blocks=[0, 0, 1, 1, 2, 2]), "permutation_null: blocks and relabellings were given"),
+    (dict(relabellings=np.arange(6)[None], within=[0, 0, 1, 1, 2, 2]), "permutation_null: within and relabellings were given"),
+    (dict(n_permutations=5, within=[0, 1]), "permutation_null: within has 2 entries, the RDMs have 6 stimuli"),
     (dict(n_permutations=5, device="cuda:7x"), "device: 'cuda:7x' is not a device")])
 def test_messages_of_permutation_null(changes, message):
     with pytest.raises(ValueError, match=message):

@@ -7,7 +7,8 @@ from rsatoolbox.inference import boot_noise_ceiling
 from rsatoolbox.rdm import RDMs
 from scipy import io, stats
 
-from convergence.analysis.reliability import ceiling_of_products, disattenuate, noise_ceiling, spearman_brown, split_half, subset_summary
+from convergence.analysis.reliability import (ceiling_of_products, disattenuate, noise_ceiling, spearman_brown, split_half,
+                                              subset_summary)
 from convergence.analysis.similarity import unit
 
 THEIRS = {"pearson": "corr", "spearman": "spearman", "rho_a": "rho-a", "cosine": "cosine"}
@@ -130,12 +131,14 @@ def test_a_ratio_is_not_cut_off_and_says_why_it_is_not_there():
 def test_subset_summary():
     values = np.array([[0.1, 0.2], [0.3, 0.2], [0.2, 0.2]])
     found = subset_summary(values)
-    np.testing.assert_allclose([found["mean"][0], found["sd"][0], found["relative_error"][0], found["snr"][0]], [0.2, 0.1, 0.5, 0.8])
+    np.testing.assert_allclose([found["mean"][0], found["sd"][0], found["relative_error"][0], found["snr"][0]],
+                               [0.2, 0.1, 0.5, 0.8])
     assert found["sd"][1] == pytest.approx(0) and found["snr"][1] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("call, expected", [
-    (lambda: split_half(subjects(1)), "split_half: repetitions has shape (1, 190); expected (n_repetitions, n_pairs) with at least 2 repetitions"),
+    (lambda: split_half(subjects(1)), "split_half: repetitions has shape (1, 190); expected (n_repetitions, n_pairs) with at "
+                                      "least 2 repetitions"),
     (lambda: disattenuate(0.1, 0.5, least=0), "disattenuate: least=0; expected a number from 1e-06 to below 1"),
 ])
 def test_more_bad_arguments(call, expected):

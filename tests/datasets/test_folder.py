@@ -79,7 +79,8 @@ def test_wrong_matrices_are_explained(folder):
     path.write_bytes(b"\x93NUMPY cut")
     with pytest.raises(ValueError, match="roi-001.npy is not a readable .npy file"):
         open_dataset("folder", folder).responses(1, 1)
-    with pytest.raises(ValueError, match=r"rows: \[48, -1\] are not trials of subject 1, who has 48"):
+    with pytest.raises(ValueError, match=r"rows: 2 of 3 are not trials of subject 1, such as \[48, -1\]; there are "
+                                         "0 to 47"):
         open_dataset("folder", folder).responses(1, 2, [48, -1, 0])
 
 

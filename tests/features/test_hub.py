@@ -1,5 +1,7 @@
 """What is said when a language network cannot be loaded: gated, offline, unknown, without weights."""
 
+import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -43,9 +45,10 @@ def test_a_gated_model_says_what_to_accept_where_to_log_in_and_the_other_way(mon
 
 
 def test_offline_without_weights_names_the_network_and_both_ways_out():
-    with pytest.raises(ValueError, match=r"model 'google/gemma-2-2b' is not on this machine, and the Hugging Face hub cannot be reached "
-                                         r"from it\. .*connect to the internet and unset HF_HUB_OFFLINE; or run `hf download google/"
-                                         r"gemma-2-2b --local-dir DIR` where there is a connection, and give DIR as local_path"):
+    with pytest.raises(ValueError, match=r"model 'google/gemma-2-2b' is not on this machine, and the Hugging Face hub cannot be "
+                                         r"reached from it\. .*connect to the internet and unset HF_HUB_OFFLINE; or run `hf "
+                                         r"download google/gemma-2-2b --local-dir DIR` where there is a connection, and give "
+                                         r"DIR as local_path"):
         language.load_network("google/gemma-2-2b")
 
 
@@ -61,9 +64,23 @@ def test_unknown_names_and_missing_packages(monkeypatch):
     assert "unknown model 'nobody/nothing': the Hugging Face hub has none of that name; expected <organisation>/<model>" in \
         told_by(error, monkeypatch, "nobody/nothing")
     told = told_by(ImportError("LlamaTokenizer requires the SentencePiece library but it was not found"), monkeypatch)
-    assert "its tokenizer needs a package that is not installed: pip install sentencepiece protobuf tiktoken" in told
+    assert "its tokenizer needs packages that are not installed: pip install sentencepiece protobuf tiktoken" in told
+    told = told_by(ImportError("this network requires `accelerate`"), monkeypatch)
+    assert told == "model 'google/gemma-2-2b' needs a package that is not installed: this network requires `accelerate`"
     told = told_by(ValueError("the architecture `gemma9` is not recognised"), monkeypatch)
-    assert told.startswith("model 'google/gemma-2-2b' cannot be loaded: the architecture `gemma9` is not recognised; check the name")
+    assert told.startswith("model 'google/gemma-2-2b' cannot be loaded: the architecture `gemma9` is not recognised; check the "
+                           "name")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("sentencepiece") is not None, reason="sentencepiece is installed")
+def test_a_tokenizer_of_sentencepiece_names_its_packages(tmp_path):
+    """As open_llama's: only tokenizer.model, no tokenizer.json; transformers itself asks for tiktoken alone."""
+    folder = tiny_folder(tmp_path / "tiny", "llama")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"}))
+    (folder / "tokenizer.model").write_bytes(b"\x0a\x0e\x0a\x05<unk>")
+    with pytest.raises(ValueError, match="model 'tiny': its tokenizer needs packages .*: pip install sentencepiece protobuf tiktoken"):
+        language.load_network(str(folder))
 
 
 def test_folders_that_do_not_hold_a_network(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from convergence.features.store import list_features, models_info, open_features
+from convergence.features.models_table import models_info
+from convergence.features.store import list_features, open_features
 
 NAME = "vit_base_patch16_224.mae_pool-cls"
 

@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from convergence.features.store import list_features, models_info, open_features, write_features, write_models_info
+from convergence.features.models_table import models_info, write_models_info
+from convergence.features.store import list_features, open_features, write_features
 from convergence.storage.outputs import Record, read_sidecar, save
 
 IDS = [9, 2, 31, 14, 5]
@@ -125,6 +126,19 @@ def test_list_features_finds_finished_files_only(tmp_path):
     assert list_features(tmp_path, "nsd", untrained=False) == trained
     assert list_features(tmp_path, "nsd", untrained=True) == [untrained]
     assert list_features(tmp_path, "bold5000") == []
+
+
+def test_a_part_of_a_dataset_has_the_features_of_the_whole(tmp_path):
+    """bold5000-coco numbers images as bold5000 does; what it has itself comes first, and the whole never takes a part's."""
+    whole = [write(tmp_path / f"bold5000/all/{name}.h5", dataset="bold5000", id_name="bold_position") for name in ("a", "c")]
+    own = [write(tmp_path / f"bold5000-coco/all/{name}.h5", ids=IDS[:3], values=layers(3), sizes=(3,), dataset="bold5000-coco",
+                 id_name="bold_position") for name in ("b", "c")]
+    assert list_features(tmp_path, "bold5000-coco") == [whole[0], *own]
+    assert list_features(tmp_path, "bold5000-scenes") == list_features(tmp_path, "bold5000") == whole
+    with open_features(whole[0], "bold5000-coco") as file:
+        assert file.layer(1, [31, 5]).tolist() == layers()[1][[2, 4]].tolist()
+    with pytest.raises(ValueError, match="c.h5 holds features of the dataset 'bold5000-coco' .*, not of 'bold5000'"):
+        open_features(own[1], "bold5000")
 
 
 def test_models_info_is_read_from_the_files_and_never_from_their_names(tmp_path):

@@ -104,6 +104,15 @@ def test_download_fetches_the_zip_once(nsd, tmp_path, monkeypatch):
     assert run("3", "--root", nsd) == 0 and contents(nsd) == before                  # found where it was put
 
 
+def test_nothing_is_downloaded_where_all_files_are_there(nsd, monkeypatch, capsys):
+    monkeypatch.setattr(coco_tables, "REMOTE", Remote("http://127.0.0.1:9/nobody.zip", 1, "0"))
+    assert run("3", "--root", nsd, "--download") == 0 and all((nsd / name).exists() for name in MADE)
+    next((nsd / "annotations").glob("person_keypoints_*")).unlink()
+    next((nsd / "annotations").glob("person_keypoints_*")).unlink()
+    assert run("3", "--root", nsd, "--download") == 1
+    assert "http://127.0.0.1:9/nobody.zip" in capsys.readouterr().err
+
+
 def test_captions_alone_are_enough(tmp_path, capsys):
     root = tiny_nsd.write(tmp_path / "nsd")
     assert run("3", "--root", root) == 0

@@ -95,10 +95,10 @@ def calibrate(name, x, y, *, reduce="max", n_permutations=200, seed=0, blocks=No
     return found if raw.ndim else Calibration(*map(float, found))
 
 
-def relabelled(x, y, relabellings):
+def relabelled(x, y, relabellings, *, paired=False):
     """Yield the scores of two `Representations` under each relabelling of the stimuli of y."""
     for order in relabellings:
-        yield x.compare(y, order=order)
+        yield x.compare(y, order=order, paired=paired)
 
 
 def against(raw, null_mean):

@@ -23,18 +23,17 @@ def neighbour_lists(x, topk=10, kernel="cosine"):
     ValueError
         topk is not from 1 to n - 1; an unknown kernel.
     """
-    return _lists(_similarity(x, kernel), topk)
+    return _lists(_similarity(x, kernel, topk), topk)
 
 
-def _similarity(x, kernel):
+def _similarity(x, kernel, topk):
+    n = len(x)
+    if validation.whole_number("neighbours", "topk", topk, at_least=1) > n - 1:
+        raise ValueError(f"neighbours: topk={topk}, but each of {n} stimuli has {n - 1} others; give a smaller topk")
     return kernels.gram(kernel, x.double())
 
 
 def _lists(similarity, topk):
-    n = len(similarity)
-    topk = validation.whole_number("neighbours", "topk", topk, at_least=1)
-    if topk > n - 1:
-        raise ValueError(f"neighbours: topk={topk}, but each of {n} stimuli has {n - 1} others; give a smaller topk")
     step = similarity.abs().max() / 2**40
     coarse = (similarity / step).round() if step > 0 else similarity.clone()
     return coarse.fill_diagonal_(-float("inf")).argsort(dim=1, descending=True, stable=True)[:, :topk].contiguous()
@@ -200,7 +199,7 @@ def edit_distance_knn(x, y, *, topk=10, kernel="cosine"):
 
 def _local_units(x, topk=10, kernel="cosine"):
     """Rows of the Gram matrix minus their mean over the other stimuli, at the neighbours; 0 elsewhere. Length 1, (n, n)."""
-    similarity = _similarity(x, kernel)
+    similarity = _similarity(x, kernel, topk)
     near = _members(_lists(similarity, topk))
     similarity = similarity.fill_diagonal_(0)
     local = near * (similarity - similarity.sum(1, keepdim=True) / (len(x) - 1))
@@ -225,7 +224,7 @@ def _reordered(stack, order):
 @register_metric
 @in_parts(_local_units, _local_products, _reordered)
 def cknna(x, y, *, topk=10, kernel="cosine"):
-    """From -1 to 1, larger is more alike: kernel alignment of the neighbours that both matrices agree on.
+    """From -1 to 1, larger is more alike: kernel alignment of the neighbours that both matrices agree on; above 0 by chance.
 
     Parameters
     ----------

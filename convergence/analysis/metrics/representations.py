@@ -7,6 +7,8 @@
 A metric that is not told in parts (registry.py) is called for every pair.
 """
 
+import copy
+
 import numpy as np
 
 from convergence.analysis import validation
@@ -25,6 +27,8 @@ class Representations:
         Asked for one after the other; each may be freed when the next comes, where the metric is told in parts.
     device : str
         Where to compute.
+    faults : dict, optional
+        Receives, by its number, why a matrix cannot be prepared; it is left out then. Default: that is an error.
     **options
         Of the metric.
 
@@ -39,17 +43,28 @@ class Representations:
     reduced matrix for the others. 180 x 180 unbiased CKA at n = 3,000: 3.2 GB a side and 3e11 operations.
     """
 
-    def __init__(self, name, matrices, *, device="auto", **options):
+    def __init__(self, name, matrices, *, device="auto", faults=None, **options):
         self.name, self.options, self.function = name, options, find("Representations", name, options)
         self.parts, self.n_stimuli, items = getattr(self.function, "parts", None), None, []
         for k, matrix in enumerate(matrices):
-            items.append(self._prepared(k, matrix, device))
-        if not items:
+            try:
+                items.append(self._prepared(k, matrix, device))
+            except ValueError as error:
+                if faults is None:
+                    raise
+                faults[k] = str(error)
+        if not items and faults is None:
             raise ValueError("Representations: there are no matrices; give at least one")
-        self.items = _stacked(items) if self.parts is not None and self.parts.stacked else items
+        self.items = _stacked(items) if items and self.parts is not None and self.parts.stacked else items
 
     def __len__(self):
         return len(self.items)
+
+    def take(self, places):
+        """Those at some places only."""
+        chosen = copy.copy(self)
+        chosen.items = [self.items[k] for k in places] if isinstance(self.items, list) else self.items[places]
+        return chosen
 
     def compare(self, other, *, order=None, paired=False):
         """Every matrix with every one of another `Representations` of the same metric: (n, m) float64 array; paired: (n,).
@@ -57,6 +72,8 @@ class Representations:
         order : (n_stimuli,) int array, optional
             The stimuli of the other are taken in this order: one relabelling for all of them.
         """
+        if not len(self) or not len(other):
+            return np.empty(len(self) if paired else (len(self), len(other)))
         same_stimuli("Representations", "the first", self.n_stimuli, "the other", other.n_stimuli)
         if paired and len(self) != len(other):
             raise ValueError(f"Representations: paired=True compares the k-th with the k-th, but there are {len(self)} and {len(other)}")

@@ -6,6 +6,7 @@ index.py          tables of trials and pictures, from lists that must agree with
 volumes.py        NIfTI files, read to their checksum
 atlas_check.py    the parcels in a subject's space: an input, refused unless grid, labels and left/right are right
 betas.py          one response matrix per parcel, read as a stream
+check.py          what is missing or wrong in a download
 preparation.py    what the scripts of 1_dataset_preparation call
 """
 

@@ -26,6 +26,7 @@ import numpy as np
 from convergence.datasets.bold5000 import files
 from convergence.datasets.bold5000.atlas_check import checked_labels
 from convergence.datasets.bold5000.volumes import check_betas, percent_signal_change, read_header, stream
+from convergence.datasets.matrices import have_shapes, row_limits, write_npy_header
 from convergence.datasets.voxels import standardised, voxel_columns
 from convergence.storage.outputs import fingerprint, put_back
 
@@ -84,7 +85,7 @@ def make_plan(dataset, subject, labels, *, beta_type="D", sessions=None, zscore=
     manifest = None if fresh else manifest
     before = [int(session) for session in manifest["sessions"]] if manifest else []
     labels = sorted({*labels, *map(int, manifest["parcels"] if manifest else ())})
-    planned, there = planned_rows(dataset.all_trials, subject), files.beta_files(root, subject, beta_type)
+    planned, there = row_limits(dataset.all_trials, subject), files.beta_files(root, subject, beta_type)
     wanted = sorted({*(there if sessions is None else sessions), *before})
     beyond = [session for session in wanted if session not in planned]
     if beyond:
@@ -110,12 +111,6 @@ def contents_with(plan, work):
                    "sources": {session: found["source"] for session, found in entry["sessions"].items()}}
             for name, entry in (read_manifest(work, plan.subject) or {}).items()}
     return {**held, plan.beta_type: plan.content}
-
-
-def planned_rows(trials, subject):
-    """By session, ascending: the first subject_index, and the one after the last."""
-    limits = trials.loc[trials["subject"] == subject].groupby("session")["subject_index"].agg(["min", "max"])
-    return {int(session): (int(first), int(last) + 1) for session, first, last in limits.itertuples()}
 
 
 def read_manifest(work, subject):
@@ -163,7 +158,7 @@ def session_matrix(subject, beta_type, session, labels, rows, n_areas, *, root, 
 
     def write(path):
         with open(path, "wb") as file:
-            _write_header(file, (rows[1] - rows[0], len(offsets)))
+            write_npy_header(file, (rows[1] - rows[0], len(offsets)), _TYPE)
             for values in stream(header):
                 file.write(percent_signal_change(values[offsets], header).astype(_TYPE).tobytes())
     return write
@@ -263,14 +258,8 @@ def _atlas_prints(root, work, subject):
 def _is_whole(manifest, work, subject, beta_type):
     """Whether every matrix of a type has the shape that the manifest says."""
     n_rows = sum(entry["rows"][1] - entry["rows"][0] for entry in manifest["sessions"].values())
-    for label, entry in manifest["parcels"].items():
-        try:
-            shape = np.load(Path(work) / files.matrix_file(subject, int(label), beta_type), mmap_mode="r").shape
-        except Exception:                                   # NumPy reads the header as Python code, which can fail in many ways
-            return False
-        if shape != (n_rows, entry["n_voxels"]):
-            return False
-    return True
+    return have_shapes({Path(work) / files.matrix_file(subject, int(label), beta_type): (n_rows, entry["n_voxels"])
+                        for label, entry in manifest["parcels"].items()})
 
 
 def _block_of_set(work, subject, beta_type, session, label, manifest):
@@ -305,10 +294,6 @@ def _carry_over(work, subject, types, folder):
 
 def _digest(types):
     return hashlib.blake2b(json.dumps(types, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def _write_header(file, shape):
-    np.lib.format.write_array_header_1_0(file, {"descr": _TYPE.str, "fortran_order": False, "shape": shape})
 
 
 def _name(subject, label, beta_type):

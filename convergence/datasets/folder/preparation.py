@@ -1,7 +1,7 @@
 """Stage 1 of a dataset folder of your own: it comes prepared, so that there is only something to check.
 
     check(root, chosen)                 list of Finding: tables, matrices and pictures against the layout that reader.py states
-    forecast(root, chosen)              lines: how large it is
+    forecast(root, chosen, findings)    lines: how large it is
     index_units(dataset, derivatives)   nothing
     report(dataset)                     lines: what the tables say
     extract(dataset, subject, chosen)   nothing
@@ -45,7 +45,7 @@ def check(root, chosen):
     return findings + (_look_at_pictures(dataset, chosen.deep) if "file" in dataset.images else [])
 
 
-def forecast(root, chosen):
+def forecast(root, chosen, findings):
     """Lines: how large the matrices are; there is nothing to download or to extract."""
     n_bytes = sum(path.stat().st_size for path in Path(root).glob("responses/subject-*/roi-*.npy"))
     return [f"{n_bytes / 1e6:,.1f} MB of matrices; the folder is ready for the later stages, nothing is to be extracted"]

@@ -1,19 +1,20 @@
 """A dataset of your own, as a folder of plain files.
 
     my_dataset/
-        trials.csv                          subject, session, image, repetition; one row per trial, in the order of the matrices' rows.
-                                            Optional: shared (was the image shown to several subjects?), run, and columns of your own
-        atlas.csv                           roi, name; optional: hemisphere (lh, rh: parcels of one name are joined), area, hub, ...
-        responses/subject-01/roi-001.npy    (n_trials of the subject, n_voxels), one file per subject and parcel; no file: no voxels
-        images.csv                          optional: image (0, 1, 2, ...), file (relative), caption, and columns of your own
-        images/                             optional: the pictures that images.csv names
+        trials.csv              subject, session, image, repetition; one row per trial, in the order of the matrices' rows.
+                                Optional: shared (was the image shown to several subjects?), run, and columns of your own
+        atlas.csv               roi, name; optional: hemisphere (lh, rh: parcels of one name are joined), area, hub, ...
+        responses/subject-01/roi-001.npy        (n_trials of the subject, n_voxels), one file per subject and parcel; no file: no
+                                voxels
+        images.csv              optional: image (0, 1, 2, ...), file (relative), caption, and columns of your own
+        images/                 optional: the pictures that images.csv names
 
 `python -m convergence new-dataset my_dataset` writes such a folder with simulated responses, to be replaced file by file;
-`open_dataset("folder", "my_dataset")` reads it, and 1_dataset_preparation/1_check_dataset.py --dataset folder checks it. The dataset goes by
-the folder's name: its tables lie in derivatives/my_dataset/.
+`open_dataset("folder", "my_dataset")` reads it, and 1_dataset_preparation/1_check_dataset.py --dataset folder checks it. The
+dataset goes by the folder's name: its tables lie in derivatives/my_dataset/.
 
-Subjects, sessions and parcels are whole numbers from 1, images from 0, repetitions from 0 (the first showing) upwards, all as you number them;
-gaps are allowed except in images, whose numbers are the rows of the feature files.
+Subjects, sessions and parcels are whole numbers from 1, images from 0, repetitions from 0 (the first showing) upwards, all as you
+number them; gaps are allowed except in images, whose numbers are the rows of the feature files.
 """
 
 from functools import cached_property
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from convergence.datasets.base import TRIAL_COLUMNS, Dataset
+from convergence.datasets.matrices import checked_rows
 from convergence.storage.paths import dataset_root
 from convergence.storage.pictures import rgb
 
@@ -58,12 +60,14 @@ class Folder(Dataset):
         if "shared" not in trials:
             trials["shared"] = trials.groupby("image")["subject"].transform("nunique") > 1
         trials["shared"] = trials["shared"].astype(bool)
-        trials["exists"] = trials["subject"].map({s: self.response_folder(s).is_dir() for s in trials["subject"].unique()}).astype(bool)
+        there = {subject: self.response_folder(subject).is_dir() for subject in trials["subject"].unique()}
+        trials["exists"] = trials["subject"].map(there).astype(bool)
         repeated = trials[trials.duplicated(["subject", "image", "repetition"])]
         if len(repeated):
             first = repeated.iloc[0]
-            raise ValueError(f"{self.root / TRIALS}: {len(repeated)} trials repeat an earlier subject, image and repetition, the first is "
-                             f"subject {first['subject']}, image {first['image']}, repetition {first['repetition']}; number the showings of an image 0, 1, 2, ... within a subject")
+            raise ValueError(f"{self.root / TRIALS}: {len(repeated)} trials repeat an earlier subject, image and repetition, the "
+                             f"first is subject {first['subject']}, image {first['image']}, repetition {first['repetition']}; "
+                             "number the showings of an image 0, 1, 2, ... within a subject")
         return trials[[*TRIAL_COLUMNS, *(c for c in trials if c not in TRIAL_COLUMNS)]]
 
     @cached_property
@@ -74,8 +78,8 @@ class Folder(Dataset):
             return pandas.DataFrame(index=pandas.RangeIndex(int(self.trials["image"].max()) + 1, name="image"))
         images = read_table(path).set_index("image").sort_index()
         if list(images.index) != list(range(len(images))):
-            raise ValueError(f"{path}: images must be numbered 0 to {len(images) - 1} without gaps (they are rows of the feature files); "
-                             f"found {list(images.index[:5])} ...")
+            raise ValueError(f"{path}: images must be numbered 0 to {len(images) - 1} without gaps (they are rows of the feature "
+                             f"files); found {list(images.index[:5])} ...")
         return images
 
     @cached_property
@@ -93,7 +97,8 @@ class Folder(Dataset):
         path = self.root / self.images.loc[image, "file"]
         if not path.exists():
             raise FileNotFoundError(f"{path} is not there; {self.root / IMAGES} names it as the picture of image {image}")
-        return rgb(Image.open(path))
+        with Image.open(path) as picture:
+            return rgb(picture)
 
     def stimulus_files(self):
         return (self.root / IMAGES, *([self.root / "images"] if (self.root / "images").is_dir() else []))
@@ -107,8 +112,9 @@ class Folder(Dataset):
         for column, default in (("hemisphere", "both"), ("area", ""), ("hub", "")):
             if column not in atlas:
                 atlas[column] = default
-        if atlas["roi"].duplicated().any():
-            raise ValueError(f"{self.root / ATLAS}: roi {sorted(set(atlas.loc[atlas['roi'].duplicated(), 'roi']))} stand there twice")
+        twice = sorted(set(atlas.loc[atlas["roi"].duplicated(), "roi"]))
+        if twice:
+            raise ValueError(f"{self.root / ATLAS}: roi {twice} stand there twice; give every parcel a number of its own")
         return atlas
 
     def atlas(self):
@@ -134,13 +140,7 @@ class Folder(Dataset):
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is not there; it holds roi-001.npy, ... of subject {subject}")
         n_trials = int((self.trials["subject"] == subject).sum())
-        rows = np.arange(n_trials) if rows is None else np.asarray(rows)
-        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type {rows.dtype}")
-        rows = rows.astype(np.int64)
-        absent = rows[(rows < 0) | (rows >= n_trials)]
-        if absent.size:
-            raise ValueError(f"rows: {absent[:5].tolist()} are not trials of subject {subject}, who has {n_trials} (0 to {n_trials - 1})")
+        rows = slice(None) if rows is None else checked_rows(rows, n_trials, subject)
         labels = [roi] if isinstance(roi, Integral) else list(roi)
         parts = [self._matrix(folder / f"roi-{label:03d}.npy", n_trials)[rows] for label in labels]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
@@ -153,8 +153,8 @@ class Folder(Dataset):
         except (ValueError, OSError, EOFError) as error:
             raise ValueError(f"{path} is not a readable .npy file ({error}); write it again with numpy.save") from error
         if matrix.ndim != 2 or len(matrix) != n_trials or matrix.dtype.kind not in "fiu":
-            raise ValueError(f"{path}: expected numbers of shape ({n_trials}, n_voxels), a row per trial of the subject in {TRIALS}; "
-                             f"found shape {matrix.shape}, type {matrix.dtype}")
+            raise ValueError(f"{path}: expected numbers of shape ({n_trials}, n_voxels), a row per trial of the subject in "
+                             f"{TRIALS}; found shape {matrix.shape}, type {matrix.dtype}")
         return matrix
 
 
@@ -176,12 +176,14 @@ def read_table(path):
         raise ValueError(f"{path} is not a readable CSV table ({error}); {_NEW}") from error
     missing = [column for column in REQUIRED[path.name] if column not in table]
     if missing or table.empty:
-        raise ValueError(f"{path}: {f'the columns {missing} are missing' if missing else 'there are no rows'}; found {list(table)}; {_NEW}")
+        wrong = f"the columns {missing} are missing" if missing else "there are no rows"
+        raise ValueError(f"{path}: {wrong}; found {list(table)}; {_NEW}")
     for column in set(REQUIRED[path.name]) - {"name"}:
         numbers = pandas.to_numeric(table[column], errors="coerce")
         wrong = numbers.isna() | (numbers % 1 != 0) | (numbers < 0)
         if wrong.any():
             line = int(np.flatnonzero(wrong)[0])
-            raise ValueError(f"{path}: column {column} must hold whole numbers from 0; line {line + 2} says {table[column].iloc[line]!r}")
+            raise ValueError(f"{path}: column {column} must hold whole numbers from 0; line {line + 2} says "
+                             f"{table[column].iloc[line]!r}")
         table[column] = numbers.astype(int)
     return table

@@ -4,8 +4,8 @@
     python 1_dataset_preparation/1_check_dataset.py --dataset folder --root my_dataset
     python 3_alignment/1_compute_rdms.py --dataset folder --root my_dataset
 
-Three people see the same 24 pictures twice, in two sessions; two parcels share a representation of the pictures between the people, one does
-not. An existing folder is never written into.
+Three people see the same 24 pictures twice, in two sessions; two parcels share a representation of the pictures between the
+people, one does not. An existing folder is never written into.
 """
 
 from pathlib import Path
@@ -17,18 +17,20 @@ from convergence.datasets.folder.reader import ATLAS, IMAGES, TRIALS
 from convergence.storage.outputs import replacing
 
 N_SUBJECTS, N_SESSIONS, N_IMAGES, N_VOXELS = 3, 2, 24, 20
-PARCELS = {(1, "shared", "lh"): 2.0, (2, "also shared", "lh"): 1.0, (3, "not shared", "lh"): 0.0, (101, "shared", "rh"): 2.0}       # signal over noise
+PARCELS = {(1, "shared", "lh"): 2.0, (2, "also shared", "lh"): 1.0, (3, "not shared", "lh"): 0.0,
+           (101, "shared", "rh"): 2.0}                                                                      # signal over noise
 README = """# A dataset folder for `convergence`
 
 | file | what to put there |
 |---|---|
-| `trials.csv` | one row per trial, in the order of the rows of the matrices: subject, session, image, repetition (0, 1, ... within subject and image) |
-| `atlas.csv` | one row per parcel: roi, name; hemisphere (lh, rh) if parcels of one name are to be joined; area, hub if you like |
+| `trials.csv` | a row per trial, in the order of the matrices' rows: subject, session, image, repetition (0, 1, ... of the image) |
+| `atlas.csv` | a row per parcel: roi, name; hemisphere (lh, rh) if parcels of one name are to be joined; area, hub if you like |
 | `responses/subject-01/roi-001.npy` | `numpy.save` of an array (trials of the subject, voxels), any number type |
 | `images.csv` | one row per picture: image (0, 1, 2, ...), file, caption; or leave it out |
 | `images/` | the pictures |
 
-The responses here are simulated. `python 1_dataset_preparation/1_check_dataset.py --dataset folder --root FOLDER` says what is wrong, if anything.
+The responses here are simulated. `python 1_dataset_preparation/1_check_dataset.py --dataset folder --root FOLDER` says what is
+wrong, if anything.
 """
 
 
@@ -66,7 +68,7 @@ def _trials(rng):
 
 def _atlas():
     import pandas
-    return pandas.DataFrame(PARCELS, index=[0]).T.reset_index().set_axis(["roi", "name", "hemisphere", "signal"], axis=1).drop(columns="signal")
+    return pandas.DataFrame(list(PARCELS), columns=["roi", "name", "hemisphere"])
 
 
 def _write_pictures(folder, rng):
@@ -79,9 +81,9 @@ def _write_pictures(folder, rng):
         picture = Image.new("RGB", (64, 64), tuple(int(c) for c in ground))
         ImageDraw.Draw(picture).ellipse((16, 16, 48, 48), fill=tuple(int(c) for c in disc))
         picture.save(folder / "images" / f"image-{image:03d}.png")
-    captions = [f"a disc of colour {disc[0]}-{disc[1]}-{disc[2]} on a ground of colour {ground[0]}-{ground[1]}-{ground[2]}" for ground, disc in colors]
-    pandas.DataFrame({"image": range(N_IMAGES), "file": [f"images/image-{image:03d}.png" for image in range(N_IMAGES)], "caption": captions}).to_csv(
-        folder / IMAGES, index=False)
+    captions = ["a disc of colour {}-{}-{} on a ground of colour {}-{}-{}".format(*disc, *ground) for ground, disc in colors]
+    names = [f"images/image-{image:03d}.png" for image in range(N_IMAGES)]
+    pandas.DataFrame({"image": range(N_IMAGES), "file": names, "caption": captions}).to_csv(folder / IMAGES, index=False)
     return colors
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convergence.datasets.miniature.responses import canaries, mix, simulate, stream
+from convergence.datasets.miniature.responses import canaries, signal_of, simulate, stream
 from convergence.datasets.miniature.truth import CANARY, DEAD, EMPTY, ONE_VOXEL
 from convergence.datasets.miniature.volumes import draw_brain
 
@@ -84,7 +84,7 @@ def _parcel(plan, subject, name, roi, side, n_voxels):
     rng = stream(plan.seed, "bold5000", subject, side, name)
     if not roi["snr"] or roi["hemisphere"] not in ("both", side):
         return simulate(drift, n_voxels, rng)
-    return simulate(drift, n_voxels, rng, signal=mix(plan.latents, roi["latent"])[plan.shown[subject]], snr=roi["snr"])
+    return simulate(drift, n_voxels, rng, signal=signal_of(plan.latents, roi)[plan.shown[subject]], snr=roi["snr"])
 
 
 def _draw_sizes(n_areas, rng):

@@ -2,11 +2,12 @@
 
     latents = draw_latents(n_images, rng)   {"low": (n_images, 6), "scene": (n_images, 6), "social": (n_images, 6)}
     people_of(social), cast_of(social)      who is there: (n_persons, n_animals), and everything else about them
+    shows_somebody(latents["social"])       (n_images,) whether anybody is
     setting_of(scene)                       where they are
     caption_words(latents)                  "two people and a dog on a bench beside a car, on a road in front of some trees"
 
        low: the look of all pixels  scene                                 social
-    0  cold - warm                  mountains - towers                    few - many persons and animals (0 to 6)
+    0  cold - warm                  mountains - towers                    no - many persons and animals (0 to 6)
     1  magenta - green              low - high horizon                    persons - animals
     2  dark - bright                few, small - many, large structures   far - near
     3  flat - contrasty             water - sand - grass - road           elephants, dark coats - birds, light shirts
@@ -15,7 +16,8 @@
 
 An axis has opposite effects at its two ends, because the RDM of a latent depends on its direction, not on its length. The effects
 of `low` are continuous (pictures.tone). What must be decided, such as a number of persons or a species, is decided here, and
-picture, caption and annotations ask here, so that they say the same.
+picture, caption and annotations ask here, so that they say the same. Three pictures in ten show nobody, neither person nor
+animal; these show a thing that COCO has a name for, so that they are inanimate and not empty.
 """
 
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ N_AXES = 6
 LATENTS = ("low", "scene", "social")
 SPECIES = ("elephant", "zebra", "cow", "horse", "sheep", "dog", "cat", "bird")
 PROPS = ("car", "bicycle", "", "umbrella", "balloons")
+_PROPS_ALONE = ("car", "bicycle", "bicycle", "umbrella", "umbrella")        # where nobody is: COCO knows no balloons
 
 _MOST = 6
 _NUMBERS = ("no", "a", "two", "three", "four", "five", "six")
@@ -69,9 +72,14 @@ def draw_latents(n_images, rng):
 
 def people_of(social):
     """(n_persons, n_animals) of the picture of a social latent (6,): exactly what is drawn."""
-    n = min(_MOST, round(1.9 * np.exp(0.6 * social[0])))
+    n = min(_MOST, round(max(0.0, 1.55 + 2.4 * social[0])))         # 0 below -0.44
     n_animals = round(n * _squash(1.6 * social[1]))
     return n - n_animals, n_animals
+
+
+def shows_somebody(social):
+    """(n_images,) bool: is there a person or an animal in the pictures of social latents (n_images, 6)?"""
+    return np.array([sum(people_of(one)) > 0 for one in social])
 
 
 def cast_of(social):
@@ -81,7 +89,7 @@ def cast_of(social):
     return Cast(n_persons, n_animals,
                 species=_choose(SPECIES, kind, (-1.15, -0.67, -0.32, 0, 0.32, 0.67, 1.15)),             # equally often
                 pose=_choose(("resting", "standing", "leaping"), energy, (-0.43, 0.43)),                # equally often
-                prop=_choose(PROPS, possession, (-1, -0.3, 0.3, 1)),
+                prop=_choose(PROPS if n_persons + n_animals else _PROPS_ALONE, possession, (-1, -0.3, 0.3, 1)),
                 prop_size=0.7 + 0.3 * min(abs(possession), 2.0),
                 height=float(np.clip(0.58 * np.exp(0.3 * nearness), 0.3, 1.05)),
                 lightness=_squash(1.5 * kind))
@@ -109,13 +117,13 @@ def scene_words(scene):
 
 
 def social_words(social):
-    """A phrase that says who: "two people and a dog on a bench beside a car", "an empty bench", "nobody"."""
+    """A phrase that says who: "two people and a dog on a bench beside a car", "an empty bench and a bicycle"."""
     cast = cast_of(social)
     who = _join(count_words(cast.n_persons, "person", "people"), count_words(cast.n_animals, cast.species))
     prop = _PROP_WORDS[cast.prop]
     if not who:
         furniture = {"resting": "an empty bench", "standing": "", "leaping": "a hurdle"}[cast.pose]
-        return _join(furniture, prop) or "nobody"
+        return _join(furniture, prop)
     resting = " on a bench" if cast.n_persons else " lying on a blanket"
     doing = {"resting": resting, "standing": "", "leaping": " jumping over a hurdle"}[cast.pose]
     return who + doing + (f" beside {prop}" if prop else "")

@@ -106,6 +106,7 @@ def photographs(plan):
 
 def _truth(plan, rois):
     images, people = plan.images, np.array([people_of(social) for social in plan.latents["social"]])
+    inanimate = np.setdiff1d(np.flatnonzero(people.sum(axis=1) == 0), _unannotated(plan))
     return {
         "dataset": "nsd", "rois": rois, "expected": truth.expected(), "drift_coupling": round(plan.coupling, 4),
         "special": {"canary": {"roi": truth.CANARY, "voxel 0": "subject_index", "voxel k": "1000 + k"},
@@ -113,13 +114,14 @@ def _truth(plan, rois):
                     "one_voxel": {"roi": truth.ONE_VOXEL, "subject": nsd_brains.ONE_VOXEL_IN},
                     "dead": {"roi": truth.DEAD, "hemisphere": nsd_brains.DEAD_SIDE, "n_voxels": nsd_brains.N_DEAD}},
         "images": {"n_persons": people[:, 0].tolist(), "n_animals": people[:, 1].tolist(),
-                   "without_instances": _unannotated(plan),
+                   "without_instances": _unannotated(plan), "inanimate": inanimate.tolist(),
                    **{kind: np.flatnonzero(images[kind]).tolist() for kind in ("shared", "flagged", "bold5000")}}}
 
 
 def _unannotated(plan):
-    """The images with the fewest persons and animals: COCO's annotators marked nothing there."""
-    return sorted(np.argsort(plan.latents["social"][:, 0], kind="stable")[:_N_UNANNOTATED].tolist())
+    """COCO's annotators marked nothing in some of a subject's own images without person or animal."""
+    by_number = np.argsort(plan.latents["social"][:, 0], kind="stable")
+    return sorted(by_number[~plan.images["shared"].to_numpy()[by_number]][:_N_UNANNOTATED].tolist())
 
 
 def _of_image(latents, image):

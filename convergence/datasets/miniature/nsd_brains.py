@@ -8,7 +8,7 @@ label is noise.
 
 import numpy as np
 
-from convergence.datasets.miniature.responses import as_int16, canaries, mix, simulate, stream
+from convergence.datasets.miniature.responses import as_int16, canaries, signal_of, simulate, stream
 from convergence.datasets.miniature.truth import CANARY, DEAD, EMPTY, ONE_VOXEL
 from convergence.datasets.miniature.volumes import draw_brain, draw_sizes
 
@@ -63,5 +63,5 @@ def _parcel(plan, subject, name, roi, side, n_voxels):
     rng = stream(plan.seed, "nsd", subject, side, name)
     if not roi["snr"] or roi["hemisphere"] not in ("both", side):
         return as_int16(simulate(plan.drift, n_voxels, rng))
-    signal = mix(plan.latents, roi["latent"])[plan.shown(subject)]
+    signal = signal_of(plan.latents, roi)[plan.shown(subject)]
     return as_int16(simulate(plan.drift, n_voxels, rng, signal=signal, snr=roi["snr"]))

@@ -5,11 +5,14 @@ A parcel of one subject answers to the picture, to the clock and with noise:
     response = sqrt(snr / 6) z(image) W  +  0.5 drift(trial) D  +  noise       (n_trials, n_voxels), noise of variance 1
 
 z is the latent that the parcel follows (latents.py), 6 numbers per image. W and D are random for every subject and parcel:
-geometry is shared between subjects, voxels are not. `drift` is smooth, has no mean within a session, and is the same for all
+geometry is shared between subjects, voxels are not. In some parcels z is weak where a picture shows neither person nor animal,
+so that there is little to share among such pictures. `drift` is smooth, has no mean within a session, and is the same for all
 subjects, so that trials at the same position look alike whatever was shown. That is what a repetition shift is for.
 """
 
 import numpy as np
+
+from convergence.datasets.miniature.latents import shows_somebody
 
 DRIFT_COMPONENTS = 4
 DRIFT_AMPLITUDE = 1.0           # standard deviation in a voxel, in those of its noise: nulls read r = 0.5 to 0.7 unshifted
@@ -39,6 +42,15 @@ def mix(latents, recipe):
     """(n_images, 6) latent of unit variance named by a recipe: "low", or equal parts of several, "low+scene"."""
     parts = recipe.split("+")
     return sum(latents[part] for part in parts) / np.sqrt(len(parts))
+
+
+def signal_of(latents, roi):
+    """(n_images, 6) latent that a parcel follows (`roi`: an entry of truth.plant), weak in pictures of nobody where it says so.
+
+    Its variance over all images is 1, as that of the latents.
+    """
+    weight = np.where(shows_somebody(latents["social"]), 1.0, roi["nobody"])
+    return mix(latents, roi["latent"]) * weight[:, None] / np.sqrt(np.mean(weight**2))
 
 
 def simulate(drift, n_voxels, rng, *, signal=None, snr=0.0):

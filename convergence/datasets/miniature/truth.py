@@ -2,7 +2,7 @@
 
     early V1 ... V4             follow the latent `low`, snr 3
     ventral VMV1 ... PHA3       follow `scene`, snr 3
-    lateral MT ... TPOJ3        follow `social`, snr 3
+    lateral MT ... TPOJ3        follow `social`, snr 3, and hardly so in pictures without person and animal
     graded, 12 parcels          follow one latent or two in equal parts, snr 0.3 to 2
     left_only, right_only       FFC and PH follow `social` in that hemisphere alone
     null                        all others: drift and noise, no signal
@@ -19,6 +19,7 @@ import numpy as np
 TRUTH = "truth.json"
 CLUSTER_SNR = 3.0
 _CLUSTERS = {"early": ("EVC", "low"), "ventral": ("Ventral", "scene"), "lateral": ("LOTC", "social")}      # hub, latent
+_NOBODY = {"lateral": 0.25}             # answer to pictures without person and animal, 1 being that to others
 _GRADED = {"IPS1": "low", "V7": "low+scene", "DVT": "scene", "STSdp": "social", "TE2p": "scene+social", "RSC": "scene",
            "V3B": "low", "TPOJ1": "social", "VVC": "scene+social", "V8": "low+scene", "LO2": "low+social", "V3A": "low"}
 _GRADED_SNR = (0.3, 2.0)                # of the first and the last of them
@@ -27,18 +28,23 @@ CANARY, EMPTY, ONE_VOXEL, DEAD = "p24", "Pir", "s32", "25"
 
 # What an analysis must find: RSA between subjects, joined hemispheres, means over ordered pairs of different subjects.
 _EXPECTED = {"clusters_above": 0.35, "nulls_within": 0.05, "nulls_above_at_shift_0": 0.2, "rank_correlation_with_snr_above": 0.7,
-             "significant_nulls_at_most": 0.05, "peak_layers_ascend": ["early", "lateral"]}
+             "significant_nulls_at_most": 0.05, "peak_layers_ascend": ["early", "lateral"],
+             # animate minus inanimate images, as many of each
+             "lateral_animate_contrast_above": 0.3, "other_animate_contrasts_within": 0.15}
 
 
 def plant():
-    """{parcel: {"cluster", "hemisphere", "latent", "snr"}}, in the order of the atlas; `latent` is None where snr is 0."""
+    """What is planted: {parcel: {"cluster", "hemisphere", "latent", "nobody", "snr"}}, in the order of the atlas.
+
+    `latent` is None where snr is 0; `nobody` is the answer to pictures without person and animal, 1 being that to others.
+    """
     from convergence.datasets.atlas import hubs_of, load_atlas
 
     atlas = load_atlas()
     hubs = hubs_of(atlas)
     rois = {name: _roi("null") for name in atlas.loc[atlas["hemisphere"] == "lh", "name"]}
     for cluster, (hub, latent) in _CLUSTERS.items():
-        rois.update({name: _roi(cluster, latent, CLUSTER_SNR) for name in hubs[hub]})
+        rois.update({name: _roi(cluster, latent, CLUSTER_SNR, nobody=_NOBODY.get(cluster, 1.0)) for name in hubs[hub]})
     for (name, latent), snr in zip(_GRADED.items(), np.linspace(*_GRADED_SNR, len(_GRADED))):
         rois[name] = _roi("graded", latent, round(float(snr), 2))
     for name, side in _ONE_SIDED.items():
@@ -65,7 +71,7 @@ def read_truth(root, *, complete=True):
     Returns
     -------
     dict
-        "seed"; "rois": {name: {"cluster", "hemisphere", "latent", "snr"}}; "expected": what an analysis must find; "special":
+        "seed"; "rois": what `plant` returns; "expected": what an analysis must find; "special":
         parcels that test the machinery; "images": lists of image numbers, and persons and animals in every image.
 
     Raises
@@ -100,5 +106,5 @@ def _lines(value, line_break):
     return "{" + ",".join(parts) + line_break + "}"
 
 
-def _roi(cluster, latent=None, snr=0.0, hemisphere="both"):
-    return {"cluster": cluster, "hemisphere": hemisphere, "latent": latent, "snr": snr}
+def _roi(cluster, latent=None, snr=0.0, hemisphere="both", nobody=1.0):
+    return {"cluster": cluster, "hemisphere": hemisphere, "latent": latent, "nobody": nobody, "snr": snr}

@@ -26,11 +26,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from convergence.datasets.matrices import have_shapes, row_limits, write_npy_header
 from convergence.datasets.nsd import files
 from convergence.datasets.nsd.files import Source
 from convergence.datasets.nsd.selection import ncsnr_path, select
-from convergence.datasets.nsd.volumes import (TYPE, check_header, label_sources, read_header, read_labels, write_npy_header,
-                                              write_voxels)
+from convergence.datasets.nsd.volumes import TYPE, check_header, label_sources, read_header, read_labels, write_voxels
 from convergence.datasets.voxels import standardised, voxel_columns
 from convergence.storage.outputs import fingerprint, put_back
 
@@ -78,7 +78,7 @@ def make_plan(dataset, subject, labels, *, source=Source(), sessions=None, fresh
     manifest = None if fresh else read_manifest(work, subject, source)
     before = [] if manifest is None else [int(session) for session in manifest["sessions"]]
     labels = sorted({*labels, *map(int, manifest["parcels"] if manifest else ())})
-    planned = _planned_rows(dataset, subject)
+    planned = row_limits(dataset.trials, subject)
     there = files.sessions_on_disk(root, subject, source)
     wanted = sorted({*(there if sessions is None else sessions), *before})
     beyond = [session for session in wanted if session not in planned]
@@ -111,12 +111,6 @@ def _grows(source):
 
 def _hdf5_name(name):
     return name if name and name.endswith(".hdf5") else None
-
-
-def _planned_rows(dataset, subject):
-    """By session, ascending: the first subject_index, and the one after the last."""
-    limits = dataset.trials.loc[dataset.trials["subject"] == subject].groupby("session")["subject_index"].agg(["min", "max"])
-    return {int(session): (int(first), int(last) + 1) for session, first, last in limits.itertuples()}
 
 
 def held_sessions(manifest, labels, rows, *, root, work, source=Source()):
@@ -167,14 +161,8 @@ def voxel_files(root, subject, source=Source()):
 def _is_whole(manifest, work, source):
     """Whether every matrix of a set has the shape that its manifest says."""
     n_rows = sum(entry["rows"][1] - entry["rows"][0] for entry in manifest["sessions"].values())
-    for label, entry in manifest["parcels"].items():
-        try:
-            shape = np.load(Path(work) / files.matrix_file(manifest["subject"], int(label), source), mmap_mode="r").shape
-        except Exception:                                   # NumPy reads the header as Python code, which can fail in many ways
-            return False
-        if shape != (n_rows, entry["n_voxels"]):
-            return False
-    return True
+    return have_shapes({Path(work) / files.matrix_file(manifest["subject"], int(label), source): (n_rows, entry["n_voxels"])
+                        for label, entry in manifest["parcels"].items()})
 
 
 def session_matrix(subject, session, labels, rows, source=Source(), *, root, work):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convergence.datasets.findings import Finding
+from convergence.datasets.findings import Finding, attempt
 from convergence.datasets.nsd import files
 from convergence.datasets.nsd.files import Source
 from convergence.datasets.nsd.index import (check_behaviour, planned_subjects, planned_trials, read_stimulus_information,
@@ -116,10 +116,10 @@ def _look_inside(root, subjects, present, jobs, source):
     """Findings about the contents of the files that are there."""
     findings, table = [], None
     if files.STIMULUS_INFORMATION in present:
-        fault, table = _attempt(files.STIMULUS_INFORMATION, read_stimulus_information, root)
+        fault, table = attempt(files.STIMULUS_INFORMATION, read_stimulus_information, root)
         findings += fault
     if files.STIMULI in present:
-        findings += _attempt(files.STIMULI, _check_pictures, root / files.STIMULI, None if table is None else len(table))[0]
+        findings += attempt(files.STIMULI, _check_pictures, root / files.STIMULI, None if table is None else len(table))[0]
     grids, betas = {}, {}
     for subject in subjects:
         found, grids[subject] = _check_labels(root, subject, present, source)
@@ -135,27 +135,19 @@ def _look_inside(root, subjects, present, jobs, source):
 
 def _compare_trials(root, information, per_session):
     """The behavioural records name the table's pictures (73KID counts from 1); shared pictures have equal trial numbers."""
-    fault, trials = _attempt(files.STIMULUS_INFORMATION, planned_trials, information, per_session)
+    fault, trials = attempt(files.STIMULUS_INFORMATION, planned_trials, information, per_session, damaged=False)
     if fault:
         return fault
     findings = []
     for subject, own in trials.groupby("subject"):
         record = files.behaviour_file(subject)
         if (root / record).exists():
-            fault, n_trials = _attempt(record, check_behaviour, own, root / record)
+            fault, n_trials = attempt(record, check_behaviour, own, root / record)         # the table is sound by itself
             findings += fault or [Finding("ok", record, f"{n_trials} trials name the pictures of {files.STIMULUS_INFORMATION} "
                                           "(73KID, from 1)")]
     equal, total = shared_positions(trials)
     message = f"{equal} of {total} presentations of shared pictures have the same trial number in every subject"
     return findings + [Finding("ok" if equal == total else "note", files.STIMULUS_INFORMATION, message)]
-
-
-def _attempt(path, function, *arguments):
-    """([], result) of a function, or ([the finding], None) where it says what is wrong."""
-    try:
-        return [], function(*arguments)
-    except (ValueError, OSError) as error:
-        return [Finding("wrong", path, str(error))], None
 
 
 def _check_pictures(path, n_images):
@@ -173,15 +165,16 @@ def _check_pictures(path, n_images):
 def _check_labels(root, subject, present, source):
     """(findings, grid): the label volumes agree with each other and lie within the brain mask."""
     volumes, n_labels = files.label_files(subject, source), n_areas(source.volume)
-    if not set(volumes) <= present or n_labels is None:
-        return [], None
-    fault, labels = _attempt(volumes[0], joined_labels, root, subject, n_labels, source)
+    faults = [fault for volume in volumes if volume in present for fault in attempt(volume, read_labels, root / volume)[0]]
+    if faults or not set(volumes) <= present or n_labels is None:
+        return faults, None
+    fault, labels = attempt(volumes[0], joined_labels, root, subject, n_labels, source)
     if labels is None:
         return fault, None
     findings = [Finding("ok", volumes[0], f"left, right and combined labels agree in {np.count_nonzero(labels[0])} voxels")]
     mask = files.brain_mask_file(subject, source)
     if mask in present:
-        findings += _attempt(mask, _check_mask, root / mask, labels[0])[0] or _voxels_outside(root / mask, mask, labels[0])
+        findings += attempt(mask, _check_mask, root / mask, labels[0])[0] or _voxels_outside(root / mask, mask, labels[0])
     return findings, labels[0].shape
 
 
@@ -205,7 +198,7 @@ def _check_betas(root, grid_of, jobs):
 
     findings, headers = [], {}
     for path in grid_of:
-        fault, header = _attempt(path, read_header, root / path)
+        fault, header = attempt(path, read_header, root / path)
         findings += fault
         if header is not None:
             headers[path] = header
@@ -214,7 +207,7 @@ def _check_betas(root, grid_of, jobs):
     usual = usual_count(headers.values())
 
     def read_to_the_end(path):
-        return _attempt(path, _check_one, headers[path], grid_of[path] or headers[path].shape[:3], usual)[0]
+        return attempt(path, _check_one, headers[path], grid_of[path] or headers[path].shape[:3], usual)[0]
 
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
         for fault in tqdm(pool.map(read_to_the_end, headers), total=len(headers), desc="reading betas", unit="session"):

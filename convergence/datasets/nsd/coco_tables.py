@@ -32,6 +32,14 @@ def place_of(dataset):
     return next((place for place in places if any(place.glob("*_*2017.*"))), places[0])
 
 
+def is_whole(place):
+    """Whether a place holds files of every kind."""
+    try:
+        return all(annotations.annotation_files(place, kind) for kind in KINDS.values())
+    except (FileNotFoundError, ValueError):
+        return False
+
+
 def archive_of(dataset):
     """Where the download of COCO's annotations goes."""
     return Path(dataset.work) / "annotations" / ARCHIVE

@@ -1,19 +1,19 @@
 """How to download what is missing of NSD, how long its extraction takes, and whether the disk is large enough.
 
-    commands(root, ["subj01/func1mm/brainmask.nii.gz", ...])        lines for a shell
+    commands(root, missing, damaged)                                lines for a shell
     forecast(root, work, {1: [1, 2, 3]}, missing, source)           lines: time and disk per subject, and in all
 
 Nothing is downloaded here. The bucket natural-scenes-dataset needs no account (its terms must be accepted all the same). `aws s3
-sync` goes on where it stopped, file by file.
+sync` goes on where it stopped, file by file; a damaged file, which it would take for a whole one, is copied anew.
 """
 
 import math
 import shlex
-import shutil
 from pathlib import Path
 
 import numpy as np
 
+from convergence.datasets.disk import disk_lines, in_words
 from convergence.datasets.nsd import files
 from convergence.datasets.nsd.files import Source
 
@@ -24,19 +24,23 @@ _PICTURES = 40e9
 _SYNC_FROM = 3                                          # files of one folder from which one sync is shorter than single copies
 
 
-def commands(root, missing):
-    """Shell lines that download files, given by their paths below root."""
+def commands(root, missing, damaged=()):
+    """Shell lines that download files, given by their paths below root; damaged ones whatever lies in their places."""
     lines, folders = [], {}
     for path in map(Path, missing):
         folders.setdefault((path.parent, Path(key_of(path)).parent.as_posix()), []).append(path.name)
     for (folder, key), names in folders.items():
         place = Path(root) / folder
         if len(names) < _SYNC_FROM:
-            lines += [f"aws s3 cp --no-sign-request {BUCKET}/{key}/{name} {shlex.quote(str(place / name))}" for name in names]
+            lines += [_copy(root, folder / name) for name in names]
         else:
             lines.append(f"aws s3 sync --no-sign-request {BUCKET}/{key} {shlex.quote(str(place))} --exclude '*' "
                          + " ".join(f"--include '{name}'" for name in names))
-    return lines
+    return lines + [_copy(root, path) for path in damaged]
+
+
+def _copy(root, path):
+    return f"aws s3 cp --no-sign-request {BUCKET}/{key_of(path)} {shlex.quote(str(Path(root) / path))}"
 
 
 def key_of(path):
@@ -78,13 +82,13 @@ def forecast(root, work, sessions, missing, source=Source()):
             n_bytes = sum(path.stat().st_size for path in paths)
             needed = _matrix_bytes(root, subject, paths, source)
             matrices.append(needed or 0)
-            minutes, disk = math.ceil(n_bytes / _READING / 60), f"matrices {_size(needed or 0)}"
+            minutes, disk = math.ceil(n_bytes / _READING / 60), f"matrices {in_words(needed or 0)}"
             if needed is None:
                 disk = "the disk for its matrices is told once betas and label volumes can be read"
-            lines.append(f"subject {subject}: {len(paths)} sessions, {_size(n_bytes)} to read, about {minutes} min; {disk}")
+            lines.append(f"subject {subject}: {len(paths)} sessions, {in_words(n_bytes)} to read, about {minutes} min; {disk}")
     usual = np.mean(sizes) if sizes else _TYPICAL[source.resolution]
     to_come = sum(usual for path in missing if "betas_session" in path) + (_PICTURES if files.STIMULI in missing else 0)
-    return lines + _disk_test(Path(root), to_come, Path(work), sum(matrices) + max(matrices, default=0))
+    return lines + disk_lines(root, to_come, work, sum(matrices) + max(matrices, default=0))
 
 
 def _matrix_bytes(root, subject, paths, source):
@@ -97,25 +101,3 @@ def _matrix_bytes(root, subject, paths, source):
     except (ValueError, OSError):                       # a finding of its own
         return None
     return (4 if source.zscore == "session" else 2) * n_trials * (np.count_nonzero(left > 0) + np.count_nonzero(right > 0))
-
-
-def _disk_test(root, to_download, work, to_make):
-    """A line for each disk."""
-    work = next(folder for folder in (work, *work.resolve().parents) if folder.exists())
-    if root.stat().st_dev == work.stat().st_dev:
-        return [_disk_line(root, to_download + to_make, "to download and to make")]
-    return [_disk_line(root, to_download, "to download"), _disk_line(work, to_make, "to make")]
-
-
-def _disk_line(folder, needed, what):
-    free = shutil.disk_usage(folder).free
-    verdict = "enough" if free >= needed else f"NOT ENOUGH, {_size(needed - free)} are lacking"
-    return f"disk of {folder}: about {_size(needed)} {what}, {_size(free)} free: {verdict}"
-
-
-def _size(n_bytes):
-    """A number of bytes in words."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB")):
-        if n_bytes >= unit / 10:
-            return f"{n_bytes / unit:,.1f} {name}"
-    return f"{n_bytes:,.0f} bytes"

@@ -1,7 +1,7 @@
 """What stage 1 does for the Natural Scenes Dataset; the scripts of 1_dataset_preparation call these functions.
 
     check(root, chosen)                 list of Finding: what a complete download has, and with --deep whether it is sound
-    forecast(root, chosen)              lines: time, disk, and the commands that download what is missing
+    forecast(root, chosen, findings)    lines: time, disk, and the commands that download what is missing or damaged
     reader_options(chosen)              the Source that --betas, --resolution, --volume, --zscore, ... name, for the reader
     index_units(dataset, derivatives)   nsd.csv, nsd_stimuli.csv, nsd_masks.csv, the atlas table
     report(dataset)                     lines: what the indexes say
@@ -35,22 +35,27 @@ def check(root, chosen):
                 source=source_of(chosen), release=_given(chosen, "release"))
 
 
-def forecast(root, chosen):
-    """Lines: how long reading takes, how much disk is needed and free, and how to download what is missing."""
-    from convergence.datasets.nsd.check import check as look
+def forecast(root, chosen, findings):
+    """Lines: how long reading takes, how much disk is needed and free, and how to download what `check` found to be missing or
+    damaged.
+    """
+    from convergence.datasets.findings import paths_of
     from convergence.datasets.nsd import download
     from convergence.storage.paths import work_folder
 
     source = source_of(chosen)
-    findings = look(root, subjects=chosen.subjects, sessions=chosen.sessions, source=source, release=_given(chosen, "release"))
-    missing = [finding.path for finding in findings if finding.status == "missing"]
+    missing, damaged = paths_of(findings, status="missing"), paths_of(findings, damaged=True)
     there = {subject: files.sessions_on_disk(root, subject, source)
              for subject in chosen.subjects or files.subjects_on_disk(root)}
     sessions = {subject: [session for session in some if session in (chosen.sessions or some)] for subject, some in there.items()}
+    # Of label volumes that contradict each other, it cannot be told which one is wrong.
+    together = {volume: volumes for subject in there for volumes in [files.label_files(subject, source)] for volume in volumes}
+    damaged = list(dict.fromkeys(path for one in damaged for path in together.get(one, (one,)) if path not in missing))
     lines = download.forecast(root, work_folder("nsd", root), sessions, missing, source)
-    if missing:
-        lines += ["# what is missing, from the bucket of the Natural Scenes Dataset (pip install awscli; accept its terms):",
-                  *download.commands(root, missing)]
+    if missing or damaged:
+        what = " and ".join(word for word, paths in (("missing", missing), ("damaged", damaged)) if paths)
+        lines += [f"# what is {what}, from the bucket of the Natural Scenes Dataset (pip install awscli; accept its terms):",
+                  *download.commands(root, missing, damaged)]
     return lines
 
 
@@ -92,17 +97,15 @@ def index_units(dataset, derivatives):
 
 
 def _atlas_units(dataset, derivatives):
-    """The unit that writes the table of parcels; none where a ROI volume has no table."""
-    from convergence.datasets import atlas
+    """The units that write the table of parcels; none where a ROI volume has no table."""
+    from convergence.datasets.atlas import atlas_units
     from convergence.datasets.nsd.parcels import table_file
     from convergence.storage.paths import derivatives_folder
-    from convergence.storage.tables import file_of
-    from convergence.tasks import Unit
 
-    output, file = derivatives_folder(derivatives) / file_of("hcp"), dataset.atlas_file or table_file(dataset.source.volume)
-    if dataset.atlas_file is None and dataset.source.volume == Source().volume:
-        return [Unit("atlas", output, atlas.load_atlas, inputs=(atlas.AREAS, atlas.REGIONS))]
-    return [Unit("atlas", output, atlas.load_atlas, places={"file": file}, inputs=(file,))] if file.exists() else []
+    file = dataset.atlas_file
+    if file is None and dataset.source.volume != Source().volume:
+        file = table_file(dataset.source.volume)
+    return atlas_units(derivatives_folder(derivatives), file) if file is None or file.exists() else []
 
 
 def report(dataset):

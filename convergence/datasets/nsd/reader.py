@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from convergence.datasets.nsd import files
 from convergence.datasets.annotations import first_caption
 from convergence.datasets.base import Dataset
+from convergence.datasets.matrices import places_of
+from convergence.datasets.nsd import files
 from convergence.datasets.nsd.files import Source
 from convergence.storage.paths import dataset_root, matrix_set
 
@@ -143,7 +144,7 @@ class NSD(Dataset):
         ----------
         subject : int
         roi : int or sequence of int
-            Labels 1 to 360.
+            Labels of the atlas.
         rows : (n_rows,) array_like of int, optional
             Values of trials.subject_index, in any order; default: all rows there are.
 
@@ -161,24 +162,10 @@ class NSD(Dataset):
             Rows without data; the message names them.
         """
         present = self.rows(subject)
-        where = slice(None) if rows is None else self._places(subject, present, rows)
+        where = slice(None) if rows is None else places_of(rows, present, subject)
         labels = [roi] if isinstance(roi, Integral) else list(roi)
         parts = [self._matrix(subject, label, len(present))[where] for label in labels]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-    def _places(self, subject, present, rows):
-        rows = np.asarray(rows)
-        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type "
-                             f"{rows.dtype}")
-        rows = rows.astype(np.int64)
-        places = np.searchsorted(present, rows).clip(max=len(present) - 1)
-        absent = rows[present[places] != rows]
-        if absent.size:
-            raise ValueError(f"rows: {absent.size} of {rows.size} rows of subject {subject} have no data, such as "
-                             f"{absent[:5].tolist()}; use rows where trials.exists is true, and run "
-                             f"{_SCRIPTS}/4_extract_roi_betas.py if their sessions were downloaded since")
-        return places
 
     def _matrix(self, subject, label, n_rows):
         path = self.work / files.matrix_file(subject, int(label), self.source)

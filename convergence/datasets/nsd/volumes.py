@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from convergence.datasets import nifti
+from convergence.datasets.matrices import write_npy_header
 from convergence.datasets.nsd import files, hdf5
 
 TYPE = np.dtype("<i2")              # of betas, as published
@@ -89,11 +90,6 @@ def _allocated(path, shape):
         else:
             file.truncate(file.tell() + int(np.prod(shape)) * TYPE.itemsize)
     return np.load(path, mmap_mode="r+")
-
-
-def write_npy_header(file, shape, dtype):
-    """The start of a .npy file, whose rows are appended as they come."""
-    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
 
 
 def whole_numbers(values, header):

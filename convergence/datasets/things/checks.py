@@ -7,11 +7,12 @@ picture, every voxel's parcel and side, every number of the responses, every pic
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
 from convergence.datasets import figshare
-from convergence.datasets.findings import Finding
+from convergence.datasets.findings import Finding, attempt
 from convergence.datasets.things import files, index, voxels
 from convergence.datasets.things.responses_h5 import ResponseFile, check_length
 
@@ -31,12 +32,13 @@ def look_inside(root, subjects, present, *, deep, jobs):
     """
     findings = []
     for item, folder in ((files.RESPONSE_ITEM, "."), (files.MASK_ITEM, files.MASK_FOLDER)):
-        said = _attempt(figshare.list_file(root, item).name, lambda: figshare.faults(root, item, deep=deep, into=folder))
-        findings += said[0] + [Finding(path=path, status="wrong", message=message) for path, message in (said[1] or {}).items()]
+        fault, found = attempt(figshare.list_file(root, item).name, partial(figshare.faults, root, item, deep=deep, into=folder),
+                               damaged=False)
+        findings += fault or found
     for subject in subjects:
         path = files.table_file(root, subject, files.RESPONSES)
         if _below(root, path) in present:
-            findings += _attempt(_below(root, path), lambda: check_length(path))[0]
+            findings += attempt(_below(root, path), check_length, path)[0]
     if deep:
         present = present - {finding.path for finding in findings}
         findings += _look_at_pictures(root, present, jobs)
@@ -50,18 +52,17 @@ def _look_at_pictures(root, present, jobs):
     findings = []
     higher = [_below(root, files.higher_file(root, part)) for part in (files.MEMBERSHIP, files.TAGS)]
     if {files.CONCEPTS, *higher} <= present:
-        findings += _attempt(higher[0], lambda: index.category_table(root=root))[0]
+        findings += attempt(higher[0], lambda: index.category_table(root=root))[0]
     if not {files.CONCEPTS, files.PICTURES} <= present:
         return findings
-    fault, images = _attempt(files.PICTURES, lambda: index.image_table(root=root))
+    fault, images = attempt(files.PICTURES, lambda: index.image_table(root=root), damaged=False)
     if images is None:
         return findings + fault
     from tqdm import tqdm
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
         said = list(tqdm(pool.map(lambda path: _fault_of_picture(root / path), images["image_path"]), total=len(images),
                          desc="reading pictures", unit="picture"))
-    return findings + [Finding(path=path, status="wrong", message=fault) for path, fault in zip(images["image_path"], said)
-                       if fault]
+    return findings + [Finding("wrong", path, fault, damaged=True) for path, fault in zip(images["image_path"], said) if fault]
 
 
 def _fault_of_picture(path):
@@ -79,12 +80,14 @@ def _look_at_subject(root, subject, present):
                                  for kind in (files.TRIALS_OF, files.VOXELS, files.RESPONSES))
     findings, trials, found = [], None, None
     if _below(root, stimuli) in present:
-        findings, trials = _attempt(_below(root, stimuli), lambda: index.read_stimuli(root, subject))
+        findings, trials = attempt(_below(root, stimuli), index.read_stimuli, root, subject)
     if {_below(root, table), _below(root, files.grid_file(root, subject))} <= present:
         said, found = _look_at_voxels(root, subject, table)
         findings += said
     if _below(root, responses) in present:
-        findings += _attempt(_below(root, responses), lambda: check_responses(responses, trials, found))[0]
+        name = _below(root, responses)
+        findings += attempt(name, check_finite, responses)[0] or attempt(name, check_belonging, responses, trials, found,
+                                                                         damaged=False)[0]
     return findings
 
 
@@ -93,7 +96,6 @@ def _look_at_voxels(root, subject, path):
     from convergence.datasets.atlas import load_atlas
 
     def look():
-        grid = voxels.read_grid(root, subject)
         table = voxels.roi_table(subject, found, grid, atlas, path=path)
         agree, there = voxels.localiser_agreement(found, voxels.left_by_affine(found, grid, path))
         middle = (found[voxels.COORDINATES].to_numpy() @ grid.affine[0, :3] + grid.affine[0, 3]).mean()
@@ -103,17 +105,23 @@ def _look_at_voxels(root, subject, path):
 
     atlas = load_atlas()
     areas = list(atlas.loc[atlas["hemisphere"] == "lh", "name"])
-    fault, found = _attempt(_below(root, path), lambda: voxels.read_voxels(root, subject, areas))
-    if found is None:
-        return fault, None
-    fault, note = _attempt(_below(root, path), look)
-    return fault or [Finding(path=_below(root, path), status="note", message=note)], found
+    fault, found = attempt(_below(root, path), voxels.read_voxels, root, subject, areas)
+    of_grid, grid = attempt(_below(root, files.grid_file(root, subject)), voxels.read_grid, root, subject)
+    if fault or of_grid:
+        return fault + of_grid, found
+    fault, note = attempt(_below(root, path), look, damaged=False)
+    return fault or [Finding("note", _below(root, path), note)], found
 
 
-def check_responses(path, trials, found):
-    """ValueError unless a file has a finite response of every voxel to every trial; `trials` and `found` may be None."""
+def check_belonging(path, trials, found):
+    """ValueError unless a file has the trials and the voxels of the subject's tables; either may be None."""
     with ResponseFile(path) as file:
         file.check_against(None if trials is None else len(trials), None if found is None else found["voxel_id"])
+
+
+def check_finite(path):
+    """ValueError unless all responses in a file are finite numbers."""
+    with ResponseFile(path) as file:
         for first, values in file.blocks():
             wrong = ~np.isfinite(values).all(axis=1)
             if wrong.any():
@@ -128,16 +136,8 @@ def _look_at_trials(root, subjects, present, wrong):
     if not {files.PICTURES, files.CONCEPTS, *tables.values()} <= present - wrong:
         return []
     alone = [finding for subject, path in tables.items()
-             for finding in _attempt(path, lambda: index.stimulus_table([subject], root=root))[0]]
-    return alone or _attempt(tables[subjects[-1]], lambda: index.stimulus_table(subjects, root=root))[0]
-
-
-def _attempt(path, function):
-    """([], result) of a function, or ([the finding], None) where it says what is wrong."""
-    try:
-        return [], function()
-    except (ValueError, OSError) as error:
-        return [Finding(path=path, status="wrong", message=str(error))], None
+             for finding in attempt(path, partial(index.stimulus_table, [subject], root=root), damaged=False)[0]]
+    return alone or attempt(tables[subjects[-1]], partial(index.stimulus_table, subjects, root=root), damaged=False)[0]
 
 
 def _below(root, path):

@@ -1,7 +1,7 @@
 """What stage 1 does for THINGS-fMRI; the scripts of 1_dataset_preparation call these functions.
 
     check(root, chosen)                         list of Finding: what a complete download has, and with --deep whether it is sound
-    forecast(root, chosen)                      lines: time, disk, and the commands that download what is missing
+    forecast(root, chosen, findings)            lines: time, disk, and the commands that download what is missing or damaged
     index_units(dataset, derivatives)           categories.csv, images.csv, stimulus_index.{parquet,csv}, the atlas
     report(dataset)                             lines: what the indexes say
     extract(dataset, subject, chosen)           the voxels' parcels, and one matrix per parcel
@@ -16,6 +16,8 @@ from convergence.datasets.things import files
 from convergence.datasets.things.voxels import REFERENCE
 
 _READING = 150e6                # bytes a second, of an ordinary disk
+_LABELLED = 1 / 3               # of the voxels have a parcel, about
+_TYPICAL, _PICTURES = 20e9, 5e9         # bytes of a subject's responses and their part of the archive, and of the pictures
 _WITHOUT = {"sessions": "has one file of responses per subject, with all sessions",
             "min_ncsnr": "comes without a volume of ncsnr"}
 
@@ -45,28 +47,36 @@ def check(root, chosen):
     return [finding for finding in findings if finding.path not in wrong] + faults
 
 
-def forecast(root, chosen):
-    """Lines: how long reading takes, how much disk the matrices need, and how to download what is missing."""
-    root, lines = Path(root), []
+def forecast(root, chosen, findings):
+    """Lines: how long reading takes, how much disk is needed and free, and how to download what `check` found to be missing or
+    damaged.
+    """
+    from convergence.datasets.disk import disk_lines, in_words
+    from convergence.datasets.figshare import removals
+    from convergence.datasets.findings import paths_of
+    from convergence.storage.paths import work_folder
+
+    root, work, lines, matrices = Path(root), work_folder("things", root), [], []
     for subject in _subjects(root, chosen):
         path = files.table_file(root, subject, files.RESPONSES)
-        if path.exists():
+        if (work / files.matrix_folder(subject) / files.MANIFEST).exists():
+            lines.append(f"subject {subject}: a set of matrices is there, in {files.matrix_folder(subject)}")
+        elif path.exists():
             n_bytes = path.stat().st_size
-            lines.append(f"subject {subject}: {n_bytes / 1e9:.1f} GB to read, about {n_bytes / _READING / 60:.0f} min; matrices "
-                         f"at most {n_bytes / 1e9:.1f} GB, and as much again while they are made (about a third of the voxels "
-                         "have a parcel)")
-    missing = {path for path, there, _ in _needed(root, chosen) if not there}
-    if missing:
-        lines += _downloads(root, missing)
-    return lines
+            matrices.append(n_bytes * _LABELLED)
+            lines.append(f"subject {subject}: {in_words(n_bytes)} to read, about {n_bytes / _READING / 60:.0f} min; matrices about "
+                         f"{in_words(matrices[-1])}, and as much again while they are made (a third of the voxels have a parcel)")
+    missing, damaged = paths_of(findings, status="missing"), paths_of(findings, damaged=True)
+    to_come = _TYPICAL * sum(path.endswith(files.RESPONSES) for path in missing) + _PICTURES * (files.PICTURES in missing)
+    lines += disk_lines(root, to_come, work, sum(matrices) + max(matrices, default=0))
+    return lines + removals(root, damaged) + _downloads(root, {*missing, *paths_of(findings, status="wrong")})
 
 
 def index_units(dataset, derivatives):
     """The units that make the index tables."""
-    from convergence.datasets import atlas
+    from convergence.datasets.atlas import atlas_units
     from convergence.datasets.things import index
     from convergence.storage.paths import derivatives_folder
-    from convergence.storage.tables import file_of
     from convergence.tasks import Unit
 
     root, places = Path(dataset.root), {"root": dataset.root}
@@ -83,8 +93,7 @@ def index_units(dataset, derivatives):
             Unit("images", dataset.work / files.IMAGES, index.image_table, {}, places, pictures),
             *(Unit(name, dataset.work / file, index.stimulus_table, {"subjects": subjects}, places, (*pictures, *shown))
               for name, file in (("trials", files.INDEX), ("trials as text", files.INDEX_CSV))),
-            Unit("atlas", derivatives_folder(derivatives) / file_of("hcp"), atlas.load_atlas,
-                 inputs=(atlas.AREAS, atlas.REGIONS))]
+            *atlas_units(derivatives_folder(derivatives), dataset.atlas_file)]
 
 
 def report(dataset):
@@ -115,10 +124,9 @@ def extract(dataset, subject, chosen):
 
     _refuse(chosen, "sessions", "min_ncsnr")
     compat = getattr(chosen, "hemisphere_compat", None)
-    if compat not in (None, "none", REFERENCE):
+    if compat not in (None, REFERENCE):
         raise ValueError(f"hemisphere_compat: {compat!r} is unknown; leave it out, or use {REFERENCE!r} for the files as "
                          "published")
-    compat = None if compat == "none" else compat
     redo = {"overwrite": chosen.overwrite, "dry_run": chosen.dry_run}
     first, *others = _voxel_units(dataset, subject, compat)
     run_units([first], title=f"subject {subject}, voxels", **redo)
@@ -171,17 +179,18 @@ def _needed(root, chosen):
     return [(path.relative_to(root).as_posix(), path.exists(), f"{path} is not there ({what})") for path, what in needed]
 
 
-def _downloads(root, missing):
+def _downloads(root, needed):
+    """Shell lines for files that are needed, given by their paths below root; [] for none."""
     from convergence.datasets import figshare
 
     lines = []
-    if any(Path(path).name.endswith(files.TABLES) for path in missing):
+    if any(path.startswith("betas_csv") for path in needed):                        # a table, or the archive of all
         lines += figshare.commands(root, files.RESPONSE_ITEM, "responses and their tables, 8 to 17 GB per subject when unpacked",
                                    only="betas_csv")
-    if any(files.is_mask(path) for path in missing):
+    if any(files.is_mask(path) for path in needed):
         lines += figshare.commands(root, files.MASK_ITEM, "the brain masks: sub-0S_space-T1w_brainmask.nii.gz, a few MB",
                                    only="brainmask", into=files.MASK_FOLDER)
-    if any(path.startswith("stimuli/") for path in missing):
+    if any(path.startswith("stimuli/") for path in needed):
         lines += [f"# pictures and categories: from osf.io/jum2f into {Path(root) / 'stimuli/THINGS'}:",
                   "#   Images (26,107 pictures of 1,854 concepts, about 5 GB; the password of the archive stands in a file "
                   "beside it),",

@@ -19,6 +19,7 @@ from numbers import Integral
 import numpy as np
 
 from convergence.datasets.base import TRIAL_COLUMNS, Dataset
+from convergence.datasets.matrices import checked_rows
 from convergence.datasets.things import files
 from convergence.datasets.things.matrices import read_manifest
 from convergence.datasets.things.prepared import checked_images, checked_index
@@ -139,21 +140,10 @@ class Things(Dataset):
             Rows that are no trials; a matrix that is not what the manifest says.
         """
         manifest = read_manifest(self.work / files.matrix_folder(subject) / files.MANIFEST)
-        where = slice(None) if rows is None else self._rows(subject, rows, manifest["n_trials"])
+        where = slice(None) if rows is None else checked_rows(rows, manifest["n_trials"], subject)
         labels = [roi] if isinstance(roi, Integral) else list(roi)
         parts = [self._matrix(subject, int(label), manifest)[where] for label in labels]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-    def _rows(self, subject, rows, n_trials):
-        rows = np.asarray(rows)
-        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError(f"rows: expected a list of subject_index values, found an array of shape {rows.shape} and type "
-                             f"{rows.dtype}")
-        absent = rows[(rows < 0) | (rows >= n_trials)]
-        if absent.size:
-            raise ValueError(f"rows: {absent.size} of {rows.size} are not trials of subject {subject}, such as "
-                             f"{absent[:5].tolist()}; there are 0 to {n_trials - 1}")
-        return rows.astype(np.int64)
 
     def _matrix(self, subject, label, manifest):
         script = f"{_SCRIPTS}/4_extract_roi_betas.py --dataset things --subjects {subject}"
@@ -174,5 +164,5 @@ class Things(Dataset):
         return matrix
 
     def _has_responses(self, subject):
-        return files.table_file(self.root, subject,
-                                files.RESPONSES).exists() or (self.work / files.matrix_folder(subject) / files.MANIFEST).exists()
+        extracted = self.work / files.matrix_folder(subject) / files.MANIFEST
+        return extracted.exists() or files.table_file(self.root, subject, files.RESPONSES).exists()

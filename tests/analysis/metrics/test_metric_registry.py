@@ -66,9 +66,9 @@ def test_every_metric_gives_the_same_number_on_a_gpu(name):
 def test_a_matrix_with_itself_is_1_and_the_range_holds(name):
     assert measure(name, X, X) == pytest.approx(1, abs=1e-6)
     low = int(METRICS[name].__doc__.split()[1])
-    values = [measure(name, np.random.default_rng(seed).standard_normal((25, 3)), np.random.default_rng(seed + 99).standard_normal((25, 4)))
+    values = [measure(name, np.random.default_rng(seed).standard_normal((80, 3)), np.random.default_rng(seed + 99).standard_normal((80, 4)))
               for seed in range(10)]
-    assert all(low <= value < 0.95 for value in values)
+    assert all(low <= value < 0.9 for value in values)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -1,6 +1,8 @@
 """What the scripts of stage 1 ask: is everything there, is it sound, how to get what is missing."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -14,6 +16,11 @@ from convergence.datasets.miniature.bold5000 import write_bare
 
 def faults(findings):
     return {finding.path: (finding.status, finding.message) for finding in findings if finding.status in ("missing", "wrong")}
+
+
+def foretold(root, options):
+    """What forecast says after check."""
+    return forecast(root, options, check(root, options))
 
 
 def test_a_complete_download_is_in_order(downloaded, chosen):
@@ -39,30 +46,55 @@ def test_what_is_missing_is_named_with_the_commands_that_get_it(root, chosen):
     listing = [{"name": name, "size": 7, "download_url": f"https://figshare/{k}", "supplied_md5": "ab"}
                for k, name in enumerate([missing[0], missing[1], files.beta_name(1, "B", 2)])]
     (root / "figshare-14456124.json").write_text(json.dumps(listing))
-    lines = "\n".join(forecast(root, chosen()))
-    assert "subject 1: 2 sessions of type D, 0.00 GB to read" in lines and "warp_atlas.sh for every subject" in lines
+    lines = "\n".join(foretold(root, chosen()))
+    assert "subject 1: 2 sessions of type D, " in lines and "warp_atlas.sh for every subject" in lines
     assert f"curl -fL -C - -o {missing[0]} https://figshare/0" in lines and f"echo 'ab  {missing[1]}' | md5sum -c -" in lines
     assert "TYPEB" not in lines
 
 
-def test_the_disk_that_is_foretold_is_enough_and_not_far_off(extracted, chosen):
+def test_the_disk_that_is_foretold_is_enough_and_not_far_off(downloaded, extracted, chosen):
     """Compressed files say nothing: what counts is voxels of the brain, trials, and 4 bytes."""
     mask = np.asarray(nibabel.load(extracted / "CSI4_brainmask.nii.gz").dataobj)
-    foretold = 4 * 60 * np.count_nonzero(mask)
-    assert f"matrices at most {foretold / 1e9:.2f} GB" in "\n".join(forecast(extracted, chosen(subjects=[4])))
+    most = 4 * 60 * np.count_nonzero(mask)
+    line, disk = foretold(downloaded, chosen(subjects=[4]))
+    assert f"matrices at most {most / 1e6:.1f} MB, and twice as much while" in line
+    assert disk.startswith(f"disk of {downloaded}: about {2 * most / 1e6:.1f} MB to download and to make, ")
+    there = "subject 4: a set of matrices of type D is there, in preprocessed/betas/sub-4"
+    assert foretold(extracted, chosen(subjects=[4])) == [there]
     made = sum(np.load(path, mmap_mode="r").nbytes for path in (extracted / "preprocessed/betas/sub-4").glob("sub-4_*.npy"))
-    assert 0.4 * foretold < made <= foretold
+    assert 0.4 * most < made <= most
+
+
+def test_a_disk_that_is_too_small_is_said(tmp_path, chosen, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1e9))
+    lines = foretold(tmp_path, chosen(sessions=[1, 2, 3]))
+    assert f"disk of {tmp_path}: about 1.9 GB to download and to make, 1.0 GB free: NOT ENOUGH, 0.9 GB are lacking" in lines
+
+
+def test_what_is_damaged_is_deleted_before_it_is_fetched_anew(root, chosen):
+    """curl -C - would go on at its end. Of lists that disagree none is deleted."""
+    betas, mask, names = root / files.beta_name(4, "D", 1), root / "CSI2_brainmask.nii.gz", root / "CSI3_imgnames.txt"
+    betas.write_bytes(betas.read_bytes()[:-100])
+    mask.write_bytes(b"cut")
+    names.write_text("\n".join(names.read_text().split()[:-1]))
+    lines = foretold(root, chosen(deep=True))
+    first = lines.index("# damaged, to be downloaded anew:")
+    assert lines[first + 1:first + 3] == [f"rm {mask}", f"rm {betas}"] and not any("rm" in line[:3] for line in lines[first + 3:])
+    described = [line for line in lines[first:] if line.startswith("# figshare item 14456124: ")]
+    assert [line.split(": ")[1].split(",")[0] for line in described] == ["lists of image names", "brain masks", "betas of type D"]
 
 
 def test_what_a_damaged_file_leaves_unknown_is_said(root, chosen):
     (root / "CSI4_brainmask.nii.gz").write_bytes(b"cut")
-    assert "the disk that its matrices need is told once its brain mask and betas can be read" in forecast(root, chosen(subjects=[4]))[0]
+    line = foretold(root, chosen(subjects=[4]))[0]
+    assert "the disk that its matrices need is told once its brain mask and betas can be read" in line
 
 
 def test_an_empty_folder_gets_every_command(tmp_path, chosen):
     assert set(faults(check(tmp_path, chosen()))) >= {"CSI1_imgnames.txt", "CSI1_brainmask.nii.gz", files.beta_name(1, "D", 1)}
-    lines = "\n".join(forecast(tmp_path, chosen()))
-    assert "https://api.figshare.com/v2/articles/14456124/files" in lines and "BOLD5000_Stimuli.zip" in lines and "figshare 3501911" in lines
+    lines = "\n".join(foretold(tmp_path, chosen()))
+    assert "https://api.figshare.com/v2/articles/14456124/files" in lines
+    assert "BOLD5000_Stimuli.zip" in lines and "figshare 3501911" in lines
     dataset = open_dataset("bold5000", tmp_path)
     with pytest.raises(FileNotFoundError, match="CSI1_imgnames.txt is not there; 1_dataset_preparation/1_check_dataset.py "
                        "--dataset bold5000 lists what is missing"):
@@ -86,7 +118,8 @@ def test_deep_finds_what_is_wrong_inside(root, chosen):
     lists = found["CSI1_imgnames.txt"][1]
     assert "CSI2_imgnames.txt has 95 names, the 8 run lists of CSI2 have 96" in lists
     assert f"{long.name} has 25 volumes, the run lists of session 2 of CSI3 have 24" in lists
-    assert "is mirrored" in found["preprocessed/atlas/subj-01_HCP_atlas_func_360.nii.gz"][1] and "truncated or damaged" in found[cut.name][1]
+    assert "is mirrored" in found["preprocessed/atlas/subj-01_HCP_atlas_func_360.nii.gz"][1]
+    assert "truncated or damaged" in found[cut.name][1]
 
 
 def test_deep_finds_pictures_that_are_missing(root, chosen):

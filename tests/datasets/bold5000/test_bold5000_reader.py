@@ -81,11 +81,29 @@ def test_a_source_is_the_same_data_with_its_own_pictures_alone(dataset, extracte
     part = open_dataset(f"bold5000-{source}", extracted)
     whole = dataset.trials[dataset.trials["stim_source"] == source].reset_index(drop=True)
     assert part.name == f"bold5000-{source}" and part.work == dataset.work and part.trials.equals(whole)
-    assert part.images.equals(dataset.images[dataset.images["stim_source"] == source]) and len(part.images) == len(part.captions) == n_images
+    assert part.images.equals(dataset.images[dataset.images["stim_source"] == source])
+    assert len(part.images) == len(part.captions) == n_images
     rows = whole.loc[whole["subject"] == 2, "subject_index"]
     assert np.array_equal(part.responses(2, (1, 181)), dataset.responses(2, (1, 181), rows))
     image = int(part.images.index[-1])
     assert np.array_equal(np.asarray(part.image(image)), np.asarray(dataset.image(image)))
+
+
+def test_a_source_finds_the_features_of_the_whole(dataset, extracted, tmp_path):
+    """Rows of feature files are bold_positions of all pictures: the part asks for its own among them."""
+    from convergence.alignment.subject_model import check_images, choose_features
+    from convergence.features.store import ATTRIBUTES, open_features, write_features
+
+    known = {**dict.fromkeys(ATTRIBUTES, ""), "dataset": "bold5000", "id_name": "bold_position", "model": "m", "dtype": "float32"}
+    path = tmp_path / "bold5000/all/m.h5"
+    path.parent.mkdir(parents=True)
+    write_features(path, range(84), [[np.arange(84, dtype=np.float32)[:, None]]], layer_names=["one"], attributes=known)
+    for source in ("coco", "imagenet", "scenes"):
+        part = open_dataset(f"bold5000-{source}", extracted)
+        found = choose_features(tmp_path, part.name)
+        check_images(found, part.name, part.trials["image"])
+        with open_features(found["m"], part.name) as file:
+            assert file.layer(0, part.images.index).ravel().tolist() == part.images.index.tolist()
 
 
 def test_an_unknown_source_is_answered_with_the_known(extracted):

@@ -28,6 +28,11 @@ def chosen(**options):
     return SimpleNamespace(**{"subjects": None, "sessions": None, "deep": False, "jobs": 1, **options})
 
 
+def foretold(root, **options):
+    """What forecast says after check."""
+    return forecast(root, chosen(**options), check(root, chosen(**options)))
+
+
 def test_the_default_source_has_the_names_of_old():
     assert files.beta_file(2, 7) == "subj02/func1mm/betas_fithrf_GLMdenoise_RR/betas_session07.nii.gz"
     assert files.label_files(2) == tuple(f"subj02/func1mm/roi/{side}HCP_MMP1.nii.gz" for side in ("lh.", "rh.", ""))
@@ -91,7 +96,7 @@ def test_the_real_dataset_has_284_sessions_24_of_which_were_held_out():
 
 
 def test_an_empty_folder_is_told_how_to_get_everything(tmp_path):
-    findings, lines = check(tmp_path, chosen(release="full")), forecast(tmp_path, chosen(release="full"))
+    findings, lines = check(tmp_path, chosen(release="full")), foretold(tmp_path, release="full")
     assert len(findings) == 2 + 8 * 4 + 284 and {finding.status for finding in findings} == {"missing"}
     text, table = "\n".join(lines), "nsd_stim_info_merged.csv"
     assert f"aws s3 cp --no-sign-request {BUCKET}/nsddata/experiments/nsd/{table} {tmp_path}/{table}" in text
@@ -105,14 +110,35 @@ def test_an_empty_folder_is_told_how_to_get_everything(tmp_path):
 def test_what_is_missing_is_told_with_its_key_in_the_bucket(root):
     for path in ("subj05/func1mm/brainmask.nii.gz", "subj02/func1mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"):
         (root / path).unlink()
-    lines = forecast(root, chosen())
+    lines = foretold(root)
     betas = "ppdata/subj02/func1mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"
     assert f"aws s3 cp --no-sign-request {BUCKET}/nsddata_betas/{betas} {root}/{betas.removeprefix('ppdata/')}" in lines
     mask = "subj05/func1mm/brainmask.nii.gz"
     assert f"aws s3 cp --no-sign-request {BUCKET}/nsddata/ppdata/{mask} {root}/{mask}" in lines
-    other = forecast(root, chosen(resolution="func1pt8mm", betas="assumehrf", subjects=[5], sessions=[1]))
+    other = foretold(root, resolution="func1pt8mm", betas="assumehrf", subjects=[5], sessions=[1])
     key = "nsddata_betas/ppdata/subj05/func1pt8mm/betas_assumehrf/betas_session01.nii.gz"
     assert any(f"{BUCKET}/{key} " in line for line in other)
+
+
+def test_what_is_damaged_is_copied_anew_and_never_synced(root):
+    """aws s3 sync would take a damaged file of the right length for a whole one."""
+    betas = [beta_path(root, 2, session) for session in (1, 2, 3)]
+    for path in betas:
+        path.write_bytes(path.read_bytes()[:-300] + bytes(300))
+    label_path(root, 5, "rh.HCP_MMP1").write_bytes(b"cut")
+    record = root / "subj05/behav/responses.tsv"
+    pd.read_csv(record, sep="\t").assign(**{"73KID": lambda t: t["73KID"] - 1}).to_csv(record, sep="\t", index=False)
+    assert not [line for line in foretold(root) if line.startswith(("aws", "#"))]
+    found = {finding.path: finding for finding in check(root, chosen(deep=True)) if finding.status == "wrong"}
+    assert {path for path, finding in found.items() if finding.damaged} == {
+        *(path.relative_to(root).as_posix() for path in betas), "subj05/func1mm/roi/rh.HCP_MMP1.nii.gz",
+        "subj05/behav/responses.tsv"}
+    lines = foretold(root, deep=True)
+    assert "# what is damaged, from the bucket of the Natural Scenes Dataset (pip install awscli; accept its terms):" in lines
+    commands = [line for line in lines if line.startswith("aws")]
+    assert all(line.startswith("aws s3 cp --no-sign-request s3://") for line in commands)
+    assert sorted(line.split()[-1] for line in commands) == sorted(map(str, [
+        *betas, *(label_path(root, 5, f"{side}HCP_MMP1") for side in ("lh.", "rh.", "")), record]))
 
 
 def test_commands_survive_a_folder_with_spaces(tmp_path):
@@ -120,19 +146,29 @@ def test_commands_survive_a_folder_with_spaces(tmp_path):
     assert line.endswith(f"'{tmp_path}/my data/subj05/func1mm/brainmask.nii.gz'")
 
 
+def test_another_atlas_goes_to_the_derivatives_with_its_surface(root, tmp_path):
+    from convergence.datasets.atlas import load_atlas
+    mine, derivatives = tmp_path / "mine.csv", tmp_path / "derivatives"
+    load_atlas()[["roi", "name", "hemisphere"]].assign(region="all of it").to_csv(mine, index=False)
+    (tmp_path / "mine.L.label.gii").write_text("labels of the left")
+    assert run("2", "--root", root, "--derivatives", derivatives, "--atlas", mine) == 0
+    assert set(pd.read_csv(derivatives / "metadata/hcp.csv")["area"]) == {"all of it"}
+    assert (derivatives / "metadata/hcp.L.label.gii").read_text() == "labels of the left"
+
+
 def test_the_disk_that_is_foretold_is_what_is_made(root):
-    lines = forecast(root, chosen())
+    lines = foretold(root)
     assert lines[0].startswith("subject 2: 3 sessions, ") and f"matrices {15 * 36 * 2:,} bytes" in lines[0]
     needed = download._matrix_bytes(root, 2, [beta_path(root, 2, 1)] * 3, Source())
     assert run("2", "--root", root, "--derivatives", root / "d") == 0 and run("4", "--root", root) == 0
     assert needed == sum(np.load(path, mmap_mode="r").nbytes for path in (root / "betas/sub02").glob("sub-02_roi-*.npy"))
-    assert "a set of matrices is there, in betas/sub02" in forecast(root, chosen())[0]
+    assert "a set of matrices is there, in betas/sub02" in foretold(root)[0]
 
 
 def test_a_disk_that_is_too_small_is_said(root, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2e9))
     monkeypatch.setattr(download, "_TYPICAL", {"func1mm": 2.6e9, "func1pt8mm": 2.5e9})
-    lines = forecast(root, chosen(resolution="func1pt8mm", subjects=[2], sessions=[1, 2]))
+    lines = foretold(root, resolution="func1pt8mm", subjects=[2], sessions=[1, 2])
     assert f"disk of {root}: about 5.0 GB to download and to make, 2.0 GB free: NOT ENOUGH, 3.0 GB are lacking" in lines
 
 

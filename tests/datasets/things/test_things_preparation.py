@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+from types import SimpleNamespace
 
 import h5py
 import nibabel
@@ -16,8 +18,18 @@ from convergence.datasets.things.preparation import check, extract, forecast, in
 TABLES = "betas_csv/betas_csv"
 
 
+def options_with(**values):
+    """What a script's options are where none was given, but for these."""
+    return SimpleNamespace(**{"subjects": None, "sessions": None, "deep": False, "jobs": 1, **values})
+
+
 def faults(findings):
     return {finding.path: (finding.status, finding.message) for finding in findings if finding.status in ("missing", "wrong")}
+
+
+def foretold(root, **options):
+    """What forecast says after check."""
+    return forecast(root, options_with(**options), check(root, options_with(**options)))
 
 
 def test_a_complete_download_is_in_order(things_downloaded, chosen):
@@ -47,12 +59,12 @@ def test_what_is_missing_is_named_with_the_commands_that_get_it(root, chosen):
     expected = ["betas_csv/sub-02_ResponseData.h5", *missing[1:]]                # where the archive would put it
     assert sorted(found) == sorted(expected) and {status for status, _ in found.values()} == {"missing"}
     assert "is not there (the brain mask, or a volume of betas_vol/, tells left from right)" in found[missing[1]][1]
-    lines = "\n".join(forecast(root, chosen()))
+    lines = "\n".join(foretold(root))
     assert "https://api.figshare.com/v2/articles/20492835/files" in lines and "20492757" in lines and "osf.io/jum2f" in lines
     listing = [{"name": "betas_csv.zip", "size": 7, "download_url": "https://figshare/1", "supplied_md5": "ab"},
                {"name": "betas_vol.zip", "size": 9, "download_url": "https://figshare/2", "supplied_md5": "cd"}]
     (root / "figshare-20492835.json").write_text(json.dumps(listing))
-    lines = "\n".join(forecast(root, chosen()))
+    lines = "\n".join(foretold(root))
     assert "curl -fL -C - -o betas_csv.zip https://figshare/1" in lines and "echo 'ab  betas_csv.zip' | md5sum -c -" in lines
     assert "unzip -n betas_csv.zip" in lines and "betas_vol" not in lines
 
@@ -60,17 +72,44 @@ def test_what_is_missing_is_named_with_the_commands_that_get_it(root, chosen):
 def test_an_empty_folder_gets_every_command(tmp_path, chosen):
     found = faults(check(tmp_path, chosen()))
     assert set(found) >= {"betas_csv/sub-01_ResponseData.h5", "brainmasks/sub-01_space-T1w_brainmask.nii.gz", files.PICTURES}
-    lines = "\n".join(forecast(tmp_path, chosen()))
+    lines = "\n".join(foretold(tmp_path))
     assert all(text in lines for text in ("articles/20492835", "articles/20492757", "osf.io/jum2f"))
 
 
-def test_time_and_disk_are_foretold(things_downloaded, chosen, monkeypatch):
+def test_time_and_disk_are_foretold(things_downloaded, things_extracted, monkeypatch):
     from convergence.datasets.things import preparation
 
     size = (things_downloaded / f"{TABLES}/sub-02_ResponseData.h5").stat().st_size
     monkeypatch.setattr(preparation, "_READING", size / 180)
-    line, = forecast(things_downloaded, chosen(subjects=[2]))
-    assert line.startswith(f"subject 2: {size / 1e9:.1f} GB to read, about 3 min; matrices at most {size / 1e9:.1f} GB")
+    line, disk = foretold(things_downloaded, subjects=[2])
+    assert line.startswith(f"subject 2: {size / 1e6:.1f} MB to read, about 3 min; matrices about {size / 3e6:.1f} MB, and as much")
+    assert disk.startswith(f"disk of {things_downloaded}: about {2 * size / 3e6:.1f} MB to download and to make, ")
+    there = "subject 2: a set of matrices is there, in preprocessed/sub-02/betas_roi"
+    assert foretold(things_extracted, subjects=[2]) == [there]
+
+
+def test_a_disk_that_is_too_small_is_said(things_downloaded, root, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=21e9))
+    assert foretold(things_downloaded)[-1].endswith("21.0 GB free: enough")
+    for subject in (1, 3):
+        (root / f"{TABLES}/sub-0{subject}_ResponseData.h5").unlink()
+    assert any(line.endswith("21.0 GB free: NOT ENOUGH, 19.0 GB are lacking") for line in foretold(root))
+
+
+def test_what_is_damaged_is_deleted_before_it_is_fetched_anew(root):
+    """unzip -n leaves what is there, and curl -C - goes on at its end. Of tables that disagree none is deleted."""
+    voxels, picture = f"{TABLES}/sub-02_VoxelMetadata.csv", sorted((root / files.PICTURES).glob("*/*/*.jpg"))[3]
+    text = (root / voxels).read_text().splitlines()
+    (root / voxels).write_text("\n".join([*text[:9], text[9] + ",1,2", *text[10:]]))
+    picture.write_bytes(picture.read_bytes()[:300])
+    trials = root / f"{TABLES}/sub-03_StimulusMetadata.csv"
+    trials.write_text("\n".join(trials.read_text().splitlines()[:-25]))
+    found = faults(check(root, options_with(deep=True)))
+    assert set(found) >= {voxels, picture.relative_to(root).as_posix(), f"{TABLES}/sub-03_ResponseData.h5"}
+    lines = foretold(root, deep=True)
+    first = lines.index("# damaged, to be downloaded anew:")
+    assert lines[first + 1:first + 3] == [f"rm {picture}", f"rm {root / voxels}"] and not lines[first + 3].startswith("rm")
+    assert any("articles/20492835" in line for line in lines[first:]) and any("osf.io/jum2f" in line for line in lines[first:])
 
 
 def test_the_sums_of_archives_are_compared(root, chosen):
@@ -81,7 +120,7 @@ def test_the_sums_of_archives_are_compared(root, chosen):
     assert not faults(check(root, chosen(deep=True)))
     (root / "betas_csv.zip").write_bytes(b"whols")
     assert not faults(check(root, chosen()))
-    assert "has another MD5 sum than figshare says" in faults(check(root, chosen(deep=True)))["betas_csv.zip"][1]
+    assert "has another MD5 sum than figshare says, 5 bytes, " in faults(check(root, chosen(deep=True)))["betas_csv.zip"][1]
     (root / "betas_csv.zip").write_bytes(b"who")
     assert "has 3 of 5 bytes; go on with: curl -fL -C - -o betas_csv.zip" in faults(check(root, chosen()))["betas_csv.zip"][1]
 
