@@ -2,8 +2,8 @@
 
 Reads    nsd_stim_info_merged.csv, and COCO's captions_, instances_ and person_keypoints_{train,val}2017.json from --coco: a
          folder that holds them, or annotations_trainval2017.zip, which is not unpacked; by default the folder `annotations` in
-         the dataset's folder. With --download the zip (253 MB) is fetched first if that folder lacks any of them, and its checksum
-         compared; broken off, it goes on where it stopped.
+         the dataset's folder. With --download the zip (253 MB) is fetched first if that folder lacks any of them, and its
+         checksum compared; broken off, it goes on where it stopped.
 Writes   into the dataset's folder, or below CONVERGENCE_WORK if that is set, all sorted by nsd_id:
          captions/nsd-captions-coco.csv     a row per picture, all captions joined by ';'
          coco_objects_annotations.csv       a row per instance; boxes in pixels of the picture before NSD cropped it

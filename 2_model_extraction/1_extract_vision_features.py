@@ -24,6 +24,7 @@ import sys
 from pathlib import Path
 
 from convergence.cli import command, options
+from convergence.features.command import add_network_options, networks, run_jobs
 
 MODELS = Path(__file__).with_name("models.yml")
 
@@ -40,38 +41,23 @@ def main(arguments=None):
     parser.add_argument("--weights", metavar="PATH",
                         help="weights of the model, or a folder with <model>.safetensors (.pth, .pt, .bin) of each, instead of "
                              "the hub's")
-    parser.add_argument("--untrained", action="store_true", help="random weights instead of trained ones")
-    parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="with --untrained: a set of random weights per seed "
-                                                                          "(default: 0)")
+    add_network_options(parser, MODELS)
     parser.add_argument("--batch-size", default="auto", metavar="N",
                         help="pictures at a time; auto (default): 32, halved whenever memory runs out")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="threads that decode pictures (default: 2)")
     parser.add_argument("--skip-bad", action="store_true",
                         help="leave pictures that cannot be read out of the file, which says which and why")
-    parser.add_argument("--models-file", default=MODELS, metavar="FILE",
-                        help="where networks are listed (default: models.yml beside this script)")
     chosen = parser.parse_args(arguments)
-    if chosen.seeds and not chosen.untrained:
-        raise ValueError("--seeds: they are those of random weights; add --untrained, or leave them out")
 
     from convergence.datasets import open_dataset
-    from convergence.features.entries import read_models
     from convergence.features.extraction import vision_jobs
-    from convergence.features.models_table import write_models_info
-    from convergence.storage.paths import derivatives_folder, features_folder
-    from convergence.tasks import Unit, run_units
+    from convergence.storage.paths import features_folder
 
-    dataset = open_dataset(chosen.dataset, chosen.root)
-    features = features_folder(chosen.features)
-    models = read_models(chosen.models_file, "vision", chosen.models)
-    seeds = (chosen.seeds or [0]) if chosen.untrained else None
+    models, seeds = networks(chosen, "vision")
+    dataset, features = open_dataset(chosen.dataset, chosen.root), features_folder(chosen.features)
     jobs = vision_jobs(dataset, models, features, pool=chosen.pool, dtype=chosen.dtype, seeds=seeds, weights=chosen.weights,
                        device=chosen.device, batch_size=chosen.batch_size, workers=chosen.workers, skip_bad=chosen.skip_bad)
-    try:
-        run_units([Unit(**job) for job in jobs], title="vision features", overwrite=chosen.overwrite, dry_run=chosen.dry_run)
-    finally:
-        if not chosen.dry_run:
-            write_models_info(features, derivatives_folder(chosen.derivatives))
+    run_jobs(jobs, chosen, features, title="vision features")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import sys
 from pathlib import Path
 
 from convergence.cli import command, options
+from convergence.features.command import add_network_options, networks, run_jobs
 
 MODELS = Path(__file__).with_name("models.yml")
 
@@ -45,38 +46,23 @@ def main(arguments=None):
     parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), default="auto",
                         help="type of weights, computation and file; auto (default): bfloat16 on a GPU that computes in it, as "
                              "published, else float32; texts are pooled in float32 always")
-    parser.add_argument("--untrained", action="store_true", help="random weights instead of trained ones")
-    parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="with --untrained: a set of random weights per seed "
-                                                                          "(default: 0)")
+    add_network_options(parser, MODELS)
     parser.add_argument("--batch-size", default="auto", metavar="N",
                         help="captions at a time; auto (default): 32, halved whenever memory runs out")
     parser.add_argument("--skip-bad", action="store_true",
                         help="leave images whose captions cannot be used out of the file, which says which and why")
-    parser.add_argument("--models-file", default=MODELS, metavar="FILE",
-                        help="where networks are listed (default: models.yml beside this script)")
     chosen = parser.parse_args(arguments)
-    if chosen.seeds and not chosen.untrained:
-        raise ValueError("--seeds: they are those of random weights; add --untrained, or leave them out")
 
     from convergence.datasets import open_dataset
-    from convergence.features.entries import read_models
     from convergence.features.extraction import language_jobs
-    from convergence.features.models_table import write_models_info
-    from convergence.storage.paths import derivatives_folder, features_folder
-    from convergence.tasks import Unit, run_units
+    from convergence.storage.paths import features_folder
 
-    dataset = open_dataset(chosen.dataset, chosen.root)
-    features = features_folder(chosen.features)
-    models = read_models(chosen.models_file, "language", chosen.models)
-    seeds = (chosen.seeds or [0]) if chosen.untrained else None
+    models, seeds = networks(chosen, "language")
+    dataset, features = open_dataset(chosen.dataset, chosen.root), features_folder(chosen.features)
     jobs = language_jobs(dataset, models, features, pool=chosen.pool, dtype=chosen.dtype, exclude_bos=chosen.exclude_bos,
                          final_norm=chosen.final_norm, captions=chosen.captions, prompt=chosen.prompt, seeds=seeds,
                          device=chosen.device, batch_size=chosen.batch_size, skip_bad=chosen.skip_bad)
-    try:
-        run_units([Unit(**job) for job in jobs], title="language features", overwrite=chosen.overwrite, dry_run=chosen.dry_run)
-    finally:
-        if not chosen.dry_run:
-            write_models_info(features, derivatives_folder(chosen.derivatives))
+    run_jobs(jobs, chosen, features, title="language features")
 
 
 if __name__ == "__main__":

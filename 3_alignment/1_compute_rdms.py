@@ -28,8 +28,8 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "subjects", "rois", "hemispheres", "device", "scheduler", "jobs",
-                     "overwrite", "dry-run", "pilot")
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "subjects", "rois", "hemispheres", "device", "scheduler",
+                     "jobs", "overwrite", "dry-run", "pilot")
     parser.add_argument("--metric", choices=("correlation", "euclidean", "cosine", "crossnobis"), default="correlation",
                         help="dissimilarity of two stimuli: correlation (default), 1 - Pearson r; euclidean, not squared; "
                              "cosine; crossnobis")
@@ -53,7 +53,8 @@ def main(arguments=None):
     from convergence.storage.paths import derivatives_folder
     from convergence.tasks import run_units
 
-    dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
+    dataset = open_dataset(chosen.dataset, chosen.root).use_atlas(chosen.atlas)
+    folder = derivatives_folder(chosen.derivatives)
     recipe = Recipe(metric=chosen.metric, zscore=chosen.zscore, images=chosen.images, noise=chosen.noise)
     subjects, wanted = choose_subjects(dataset, chosen.subjects), chosen.rois
     check_responses(dataset, subjects)

@@ -32,9 +32,8 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "subjects", "rois", "hemispheres", "shift", "form", "seed",
-                     "device",
-                     "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference")
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "subjects", "rois", "hemispheres", "shift", "form",
+                     "seed", "device", "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference")
     parser.set_defaults(shift=None)
     parser.add_argument("--method", choices=("pearson", "spearman", "rho_a", "cosine"), default="pearson",
                         help="similarity of two RDMs: pearson (default, the paper's), spearman (ties share their rank), rho_a, "
@@ -66,7 +65,8 @@ def main(arguments=None):
     from convergence.storage.paths import derivatives_folder
     from convergence.tasks import run_units
 
-    dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
+    dataset = open_dataset(chosen.dataset, chosen.root).use_atlas(chosen.atlas)
+    folder = derivatives_folder(chosen.derivatives)
     own = session_wise(dataset)
     chosen.shift = (0 if own else 1) if chosen.shift is None else chosen.shift
     refuse_shift(dataset, chosen.shift)

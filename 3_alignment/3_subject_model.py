@@ -32,8 +32,8 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "features", "subjects", "rois", "models", "hemispheres", "device",
-                     "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference")
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "features", "subjects", "rois", "models", "hemispheres",
+                     "device", "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference")
     parser.add_argument("--untrained", action="store_true",
                         help="the networks with random weights (all-untrained/) instead, into a table of their own")
     parser.add_argument("--trials", choices=("sessions", "shared"), help="session by session (default), or all trials of shared "
@@ -52,16 +52,15 @@ def main(arguments=None):
 
     from convergence.alignment.choice import check_responses, choose_parcels, choose_subjects, pilot
     from convergence.alignment.model_plan import session_work, shared_work
-    from convergence.alignment.other_datasets import features_of
     from convergence.alignment.parts import merge
     from convergence.alignment.subject_model import check_images, choose_features
     from convergence.datasets import open_dataset
     from convergence.storage.paths import derivatives_folder, features_folder
     from convergence.tasks import run_units
 
-    dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
-    home = features_of(dataset.name)
-    files = choose_features(features_folder(chosen.features), home, chosen.models, untrained=chosen.untrained)
+    dataset = open_dataset(chosen.dataset, chosen.root).use_atlas(chosen.atlas)
+    folder = derivatives_folder(chosen.derivatives)
+    files = choose_features(features_folder(chosen.features), dataset.name, chosen.models, untrained=chosen.untrained)
     subjects = choose_subjects(dataset, chosen.subjects)
     check_responses(dataset, subjects)
     output = folder
@@ -70,7 +69,7 @@ def main(arguments=None):
         subjects = subjects[:1]
     parcels = choose_parcels(dataset, chosen.hemispheres, chosen.rois)
     shown = dataset.trials.loc[dataset.trials["subject"].isin(subjects) & dataset.trials["exists"], "image"]
-    check_images(files, home, shown)
+    check_images(files, dataset.name, shown)
     plan = session_work if chosen.trials == "sessions" else shared_work
     units, table, what = plan(dataset, chosen, subjects, parcels, files, output, controls=folder)
     parts = run_units(units, title="subject-model", scheduler=chosen.scheduler, jobs=chosen.jobs, overwrite=chosen.overwrite,

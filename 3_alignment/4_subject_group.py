@@ -21,8 +21,8 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "subjects", "rois", "hemispheres", "shift", "form", "device",
-                     "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference")
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "subjects", "rois", "hemispheres", "shift", "form",
+                     "device", "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference")
     chosen = parser.parse_args(arguments)
 
     from convergence.alignment.choice import check_stores, choose_parcels, choose_subjects, pilot, refuse_shift, say_cost
@@ -33,7 +33,8 @@ def main(arguments=None):
     from convergence.storage.paths import derivatives_folder
     from convergence.tasks import run_units
 
-    dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
+    dataset = open_dataset(chosen.dataset, chosen.root).use_atlas(chosen.atlas)
+    folder = derivatives_folder(chosen.derivatives)
     refuse_shift(dataset, chosen.shift)
     subjects = choose_subjects(dataset, chosen.subjects)
     if len(subjects) < 2:

@@ -4,7 +4,8 @@ reads    <derivatives>/<dataset>/rdms/ (1_compute_rdms.py), rsa_subject_subject_
          (2_subject_subject.py; _diagonal is enough, but for the network)
 writes   <derivatives>/<dataset>/reliability.parquet (a row per parcel), reliability_subjects.parquet (per subject and parcel),
          reliability_subsets.parquet (per subset and pair), reliability_connectivity.parquet (r of two parcels beside r / sqrt of
-         their reliabilities). Units: correlations
+         their reliabilities); reliability_models.parquet (the same of networks), where there is
+         rsa_subject_model_alignment_joined_shared.parquet (3_subject_model.py --trials shared). Units: correlations
 units    a subject; an ordered pair of subjects. Parts lie in <derivatives>/<dataset>/parts/ and what is done is skipped
 time     NSD, 8 subjects, 180 parcels: 8 units of five minutes, and 56 units of about two minutes for 1,000 subsets, on two CPU
          cores; 8 GB of memory
@@ -26,7 +27,7 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "subjects", "rois", "seed", "device", "scheduler", "jobs",
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "subjects", "rois", "seed", "device", "scheduler", "jobs",
                      "overwrite", "dry-run", "reference")
     parser.add_argument("--draws", type=int, default=1000, metavar="N", help="random subsets of the images (default: 1,000, as "
                                                                              "published; 0: none)")
@@ -43,7 +44,7 @@ def main(arguments=None):
 
     import pandas
 
-    from convergence.alignment import reliability
+    from convergence.alignment import reliability, shared_model
     from convergence.alignment.choice import check_stores, choose_parcels, choose_subjects, refuse_shift
     from convergence.alignment.subject_subject import table_path
     from convergence.datasets import open_dataset
@@ -52,27 +53,25 @@ def main(arguments=None):
     from convergence.storage.tables import concatenate, read_table
     from convergence.tasks import run_units
 
-    dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
+    dataset, folder = open_dataset(chosen.dataset, chosen.root).use_atlas(chosen.atlas), derivatives_folder(chosen.derivatives)
     refuse_shift(dataset, reliability.SHIFT)
     subjects = choose_subjects(dataset, chosen.subjects)
     if len(subjects) < 2:
         raise ValueError(f"subjects: {subjects[0]} is alone; a noise ceiling needs at least one other subject")
     parcels = choose_parcels(dataset, "joined", chosen.rois)
     stores = check_stores(folder, dataset.name, subjects, "joined", parcels)
-    rois, where = [parcel.roi for parcel in parcels], {name: reliability.table_path(folder, dataset.name, name) for name in
-                                                       (reliability.GROUP, reliability.CEILINGS, reliability.SUBSETS,
-                                                        reliability.NETWORK)}
+    rois = [parcel.roi for parcel in parcels]
+    where = {name: reliability.table_path(folder, dataset.name, name) for name in reliability.TABLES}
     pairs = table_path(folder, dataset.name, shift=reliability.SHIFT)
     diagonal = table_path(folder, dataset.name, shift=reliability.SHIFT, form="diagonal")
     pairs = diagonal if diagonal.exists() and not pairs.exists() else pairs
     table = read_table(pairs)                                           # a clear error before the hours of work
     table = table[table["subject_i"].isin(subjects) & table["subject_j"].isin(subjects)]
     how = {"scheduler": chosen.scheduler, "jobs": chosen.jobs, "overwrite": chosen.overwrite, "dry_run": chosen.dry_run}
-    ceilings = run_units(reliability.ceiling_units(stores, where[reliability.CEILINGS], rois=rois, device=chosen.device),
-                         title="noise ceilings", **how)
+    what = {"rois": rois, "whole": not chosen.rois, "device": chosen.device}
+    ceilings = run_units(reliability.ceiling_units(stores, where[reliability.CEILINGS], **what), title="noise ceilings", **how)
     units = [] if not chosen.draws else reliability.subset_units(
-        stores, where[reliability.SUBSETS], rois=rois, draws=chosen.draws, size=chosen.subset_images, seed=chosen.seed,
-                                                                 device=chosen.device)
+        stores, where[reliability.SUBSETS], draws=chosen.draws, size=chosen.subset_images, seed=chosen.seed, **what)
     subsets = run_units(units, title="subsets of images", **how)
     if chosen.dry_run:
         return
@@ -83,8 +82,14 @@ def main(arguments=None):
     tables = reliability.reliability_tables(table, pandas.concat(map(read_table, ceilings)),
                                             {parcel.roi: parcel.name for parcel in parcels}, subsets,
                                             least=chosen.least, reference=chosen.reference)
+    read = [pairs, *ceilings, *subsets]
+    layers = shared_model.table_path(folder, dataset.name)
+    if layers.exists():
+        read.append(layers)
+        of_subject = tables[reliability.CEILINGS]
+        tables[reliability.MODELS] = reliability.model_ratios(read_table(layers), of_subject, least=chosen.least)
     for name, found in tables.items():
-        save(found, where[name], Record("3_alignment/6_reliability.py", (pairs, *ceilings, *subsets), stated))
+        save(found, where[name], Record("3_alignment/6_reliability.py", tuple(read), stated))
         print(f"{where[name].name}: {len(found):,} rows")
 
 

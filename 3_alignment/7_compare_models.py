@@ -23,7 +23,7 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "features", "subjects", "rois", "models", "seed", "device",
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "features", "subjects", "rois", "models", "seed", "device",
                      "scheduler", "jobs", "overwrite",
                      "dry-run", "reference")
     parser.add_argument("--layers-of", metavar="NETWORK", help="compare the layers of this network with each other, instead of "
@@ -44,7 +44,7 @@ def main(arguments=None):
     from convergence.storage.tables import read_table
     from convergence.tasks import run_units
 
-    dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
+    dataset, folder = open_dataset(chosen.dataset, chosen.root).use_atlas(chosen.atlas), derivatives_folder(chosen.derivatives)
     subjects, parcels = choose_subjects(dataset, chosen.subjects), choose_parcels(dataset, "joined", chosen.rois)
     stores = check_stores(folder, dataset.name, subjects, "joined", parcels)
     networks = [chosen.layers_of] if chosen.layers_of else chosen.models

@@ -2,20 +2,20 @@
 
 reads    the ROI matrices of the dataset, and its coco_objects_annotations.csv and coco_persons_annotations.csv
          (1_dataset_preparation/3_build_coco_tables.py; other datasets: tables with the same columns, and their image number)
-writes   <derivatives>/control_matrices/control_<vector>.parquet for every vector: categories (80 counts), supercategories (12), both
-         ..._without_person, body_parts, the five with _binary (whether there are any), is_person; of other datasets than nsd
+writes   <derivatives>/control_matrices/control_<vector>.parquet for every vector: categories (80 counts), supercategories (12),
+         both ..._without_person, body_parts, the five with _binary (whether there are any), is_person; of other datasets than nsd
          control_<dataset>_<vector>.parquet. They serve as --control of the scripts of 3_alignment
-         <derivatives>/<dataset>/objects_cka_similarity_joined.parquet (or _separated), the published name for any metric. Columns:
-         derivatives/README.md
+         <derivatives>/<dataset>/objects_cka_similarity_joined.parquet (or _separated), the published name for any metric.
+         Columns: derivatives/README.md
 units    a vector, then a subject's session with all vectors; what is done is skipped, so that a killed run goes on
 time     NSD, 284 sessions: 20 s each on two CPU cores per metric; 1 GB of memory
 
     python 4_other_alignments/3_categories.py --dataset nsd
     python 4_other_alignments/3_categories.py --metric rsa unbiased_cka --vectors categories is_person --rois MST V1
 
---metric auto (default) is RSA with the Euclidean distances of the vectors: Pearson's r, or rho_a where many distances are equal, which
-does not favour coarse vectors. --reference is as published: unbiased_cka, values beyond the 0.5 % quantiles limited, crowds counted
-once each; it has the same file name, keep it in a folder of its own.
+--metric auto (default) is RSA with the Euclidean distances of the vectors: Pearson's r, or rho_a where many distances are equal,
+which does not favour coarse vectors. --reference is as published: unbiased_cka, values beyond the 0.5 % quantiles limited, crowds
+counted once each; it has the same file name, keep it in a folder of its own.
 """
 
 import sys

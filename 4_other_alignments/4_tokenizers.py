@@ -1,9 +1,9 @@
 """RSA of every parcel with the words of the captions, as words, stems or tokens of language models: how far do words alone go?
 
 reads    the ROI matrices of the dataset, and its captions (1_dataset_preparation/3_build_coco_tables.py) or those of a table
-writes   <derivatives>/<dataset>/supplementary_tokenizers_rsa_joined.parquet (or _separated): per subject, parcel and tokeniser the
-         similarity with three RDMs: Jaccard distance of the sets of tokens, 1 - r of which tokens there are, 1 - r of how often.
-         Responses are averaged over the repetitions of shared images. Columns: derivatives/README.md
+writes   <derivatives>/<dataset>/supplementary_tokenizers_rsa_joined.parquet (or _separated): per subject, parcel and tokeniser
+         the similarity with three RDMs: Jaccard distance of the sets of tokens, 1 - r of which tokens there are, 1 - r of how
+         often. Responses are averaged over the repetitions of shared images. Columns: derivatives/README.md
 units    a subject; what is done is skipped, so that a killed run goes on
 time     NSD, 8 subjects: a minute each on two CPU cores, and reading 3 GB; 1 GB of memory
 
@@ -11,8 +11,8 @@ time     NSD, 8 subjects: a minute each on two CPU cores, and reading 3 GB; 1 GB
     python 4_other_alignments/4_tokenizers.py --tokenizers words stems_clean bigscience/bloomz-560m /models/llama-2-7b
     python 4_other_alignments/4_tokenizers.py --captions derivatives/captions/things-captions-pixtral.csv --dataset things
 
-Tokenisers: words, stems (Porter), words_clean, stems_clean (without scikit-learn's stop words and 's), minilm, bpe (learnt from the
-captions), or any of transformers by hub id or folder, without special tokens.
+Tokenisers: words, stems (Porter), words_clean, stems_clean (without scikit-learn's stop words and 's), minilm, bpe (learnt from
+the captions), or any of transformers by hub id or folder, without special tokens.
 """
 
 import sys

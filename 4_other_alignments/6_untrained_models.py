@@ -1,12 +1,13 @@
-"""How much of the alignment with networks comes without training? Every parcel with every layer of networks that have random weights.
+"""How much alignment comes without training? Every parcel with every layer of networks that have random weights.
 
-reads    the ROI matrices of the dataset, and <features>/<dataset>/all-untrained/*.h5 (2_model_extraction --untrained --seeds 0 1 2 ...)
-writes   <derivatives>/<dataset>/cka_untrained_models_similarity.parquet: unbiased CKA, session by session; mutual_knn_untrained_... for
-         --metric mutual_knn. With --trained the same of all/*.h5, to compare with, into cka_subject_model_alignment_joined.parquet (also
-         written by 1_other_metrics.py --compare models, with the same values). Columns: derivatives/README.md
+reads    the ROI matrices of the dataset, and <features>/<dataset>/all-untrained/*.h5 (2_model_extraction --untrained)
+writes   <derivatives>/<dataset>/cka_untrained_models_similarity.parquet: unbiased CKA, session by session; for --metric
+         mutual_knn mutual_knn_untrained_models_similarity.parquet. With --trained the same of all/*.h5, to compare with, into
+         cka_subject_model_alignment_joined.parquet (which 1_other_metrics.py --compare models writes with calibrated scores).
+         Columns: derivatives/README.md
 units    a subject's session, with all networks; a network that is added later is the only one computed
-time     NSD, 284 sessions: 10 s each for the ROI matrices and 0.2 s per layer on two CPU cores; --permutations N (default 0: nothing is
-         calibrated; unbiased CKA of unrelated matrices is 0 on average already) costs 0.1 s per layer and relabelling
+time     NSD, 284 sessions: 10 s each for the ROI matrices and 0.2 s per layer on two CPU cores; --permutations N costs 0.1 s more
+         per layer and relabelling (default: none; unbiased CKA of unrelated matrices is 0 on average anyway)
 
     python 4_other_alignments/6_untrained_models.py
     python 4_other_alignments/6_untrained_models.py --models efficientnet_lite0 --trained
@@ -21,8 +22,8 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "derivatives", "features", "subjects", "rois", "models", "hemispheres", "seed", "device",
-                     "scheduler", "jobs", "overwrite", "dry-run", "pilot")
+    parser = options(__doc__, "dataset", "root", "derivatives", "features", "subjects", "rois", "models", "hemispheres", "seed",
+                     "device", "scheduler", "jobs", "overwrite", "dry-run", "pilot")
     parser.add_argument("--metric", default="unbiased_cka", metavar="NAME", help="metric (default: unbiased_cka, as published)")
     parser.add_argument("--permutations", type=int, default=0, metavar="N",
                         help="relabellings that scores are calibrated against (default: 0, raw scores only)")

@@ -1,11 +1,11 @@
 """How far do vectors that describe pictures (what they show, how they look) explain what parcels tell apart? Session by session.
 
     unit = session_unit(dataset, 1, 2, {"person": "person"}, table, derivatives, kind="objects_similarity")     # tasks.Unit
-    units, table, what = session_work(dataset, chosen, subjects, parcels, names, folder, kind=..., clip=...)    # of a script's options
+    units, table, what = session_work(dataset, chosen, subjects, parcels, names, folder, kind=..., clip=...)    # of a script
     lost_vectors(table)                                 # which vectors could not be compared, in words
 
-The vectors are control tables (controls.py), so that what is compared here can be taken out there. Stimuli are all existing trials
-of a session whose images all tables have; an image that is shown twice is there twice. Metrics:
+The vectors are control tables (controls.py), so that what is compared here can be taken out there. Stimuli are all existing
+trials of a session whose images all tables have; an image that is shown twice is there twice. Metrics:
 
     auto                rsa, or rho_a for a vector whose distances are tied in large groups (counts, categories), in all sessions
     rsa, spearman, rho_a    of the RDM of the responses (1 - Pearson r) with that of the vector (Euclidean distance)
@@ -43,7 +43,8 @@ def check_metrics(metrics):
     from convergence.analysis.metrics import list_metrics
 
     for metric in metrics:
-        validation.option("--metric", "metric", metric, ["auto", *OF_RDMS, *(name for name in list_metrics() if name not in OF_RDMS)])
+        validation.option("--metric", "metric", metric,
+                          ["auto", *OF_RDMS, *(name for name in list_metrics() if name not in OF_RDMS)])
 
 
 def session_work(dataset, chosen, subjects, parcels, names, folder, *, kind, clip):
@@ -168,7 +169,8 @@ class _Brain:
             name, scores, reasons = self._by_rdm(control, metric)
         else:
             name, scores, reasons = self._by_matrix(control, metric)
-        return pandas.DataFrame({"roi": [parcel.roi for parcel in self.parcels], "metric": name, "score": scores, "reason": reasons})
+        return pandas.DataFrame({"roi": [parcel.roi for parcel in self.parcels], "metric": name, "score": scores,
+                                 "reason": reasons})
 
     def _by_rdm(self, control, metric):
         from convergence.analysis.similarity import rsa_of_units

@@ -22,7 +22,8 @@ _VECTORS = {
     "categories": (OBJECTS, lambda table, n, how: annotations.category_counts(table, n, **how)),
     "supercategories": (OBJECTS, lambda table, n, how: annotations.supercategory_counts(table, n, **how)),
     "categories_without_person": (OBJECTS, lambda table, n, how: _without(annotations.category_counts(table, n, **how))),
-    "supercategories_without_person": (OBJECTS, lambda table, n, how: _without(annotations.supercategory_counts(table, n, **how))),
+    "supercategories_without_person": (
+        OBJECTS, lambda table, n, how: _without(annotations.supercategory_counts(table, n, **how))),
     "body_parts": (PERSONS, lambda table, n, how: annotations.body_parts(table, n))}
 _BINARY = "_binary"
 VECTORS = (*_VECTORS, *(name + _BINARY for name in _VECTORS), "is_person")
@@ -67,8 +68,8 @@ def category_units(dataset, derivatives, *, crowds=False, min_visible=0.0):
     missing = [name for name in (OBJECTS, PERSONS) if not (Path(dataset.work) / name).exists()]
     if missing:
         raise FileNotFoundError(f"{' and '.join(str(Path(dataset.work) / name) for name in missing)} not there; "
-                                "1_dataset_preparation/3_build_coco_tables.py makes NSD's; of other datasets give tables with the "
-                                f"same columns and {dataset.image_key}")
+                                "1_dataset_preparation/3_build_coco_tables.py makes NSD's; of other datasets give tables with "
+                                f"the same columns and {dataset.image_key}")
     return [Unit(name, control_path(derivatives, control_name(dataset, name)), category_matrix,
                  options={"name": name, "crowds": crowds, "min_visible": min_visible}, places={"dataset": dataset},
                  inputs=(Path(dataset.work) / _source(name),)) for name in VECTORS]
@@ -139,8 +140,8 @@ def statistic_matrix(*, statistics, source, key):
     values = table[statistics].astype(np.float64)
     flat = [name for name in statistics if len(values) < 4 or values[name].min() == values[name].max()]
     if flat:
-        raise ValueError(f"{source}: {', '.join(flat)} of {len(values)} images cannot be z-scored; at least 4 images with different "
-                         "values are needed")
+        raise ValueError(f"{source}: {', '.join(flat)} of {len(values)} images cannot be z-scored; at least 4 images with "
+                         "different values are needed")
     return ((values - values.mean()) / values.std(ddof=0)).assign(**{key: table["image"]})[[key, *statistics]]
 
 
@@ -159,5 +160,6 @@ def _annotations(dataset, file):
         return coco_tables.read(dataset, next(name for name, path in coco_tables.FILES.items() if path == file))
     table = read_table(Path(dataset.work) / file)
     if {"nsd_id", dataset.image_key}.isdisjoint(table):
-        raise ValueError(f"{Path(dataset.work) / file} has no column {dataset.image_key}; it has {', '.join(map(str, table.columns))}")
+        raise ValueError(f"{Path(dataset.work) / file} has no column {dataset.image_key}; it has "
+                         f"{', '.join(map(str, table.columns))}")
     return table.rename(columns={dataset.image_key: "nsd_id"})

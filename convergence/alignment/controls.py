@@ -12,9 +12,12 @@ each of two subjects:
     same_session            0 for trials of one session, 1 for others
     temporal_lag            how many trials lie between two
     repetition_difference   difference of the repetition numbers
+
+A table with the columns subject_i and subject_j (2_model_extraction/4_fit_kmcca.py: ..._leave-pair-out) has features for every
+two subjects, found without them; `without_subjects` chooses those of a comparison.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +30,13 @@ BUILT_IN = {"same_session": "session", "temporal_lag": "subject_index", "repetit
 
 @dataclass(frozen=True)
 class Control:
-    """distance: euclidean, pearson or built-in; features: DataFrame by image, or None for a built-in one."""
+    """distance: euclidean, pearson or built-in; features: DataFrame by image, or None for a built-in one; by_pair: a DataFrame by
+    image for every two subjects (i, j), i <= j, of which one must be chosen first."""
 
     name: str
     distance: str
     features: object = None
+    by_pair: object = None
 
     def rdms(self, table):
         """RDMs over the rows of a table of paired trials (trials.common_trials; or of one subject: columns without _i, _j).
@@ -41,6 +46,9 @@ class Control:
         (n_rdms, n_pairs) float32 array
             Without those that are constant over these trials.
         """
+        if self.by_pair is not None:
+            raise ValueError(f"control {self.name!r} has other features for every pair of subjects, and this analysis is of no "
+                             "pair; use a control without leave-pair-out")
         if self.features is None:
             column = BUILT_IN[self.name]
             sides = [table[name].to_numpy() for name in (f"{column}_i", f"{column}_j", column) if name in table]
@@ -85,6 +93,26 @@ def images_of(controls):
     return set.intersection(*tables) if tables else None
 
 
+def without_subjects(controls, *subjects):
+    """The controls for a comparison of two subjects, or of one with networks: of a table by pairs, those found without them.
+
+    Raises
+    ------
+    ValueError
+        Such a table lacks these subjects.
+    """
+    pair, chosen = (min(subjects), max(subjects)), {}
+    for name, control in controls.items():
+        if control.by_pair is not None:
+            if pair not in control.by_pair:
+                raise ValueError(f"control {name!r} has no features without subjects {pair[0]} and {pair[1]}; there are "
+                                 f"{', '.join(f'{i} and {j}' for i, j in list(control.by_pair)[:6])} (2_model_extraction/"
+                                 "4_fit_kmcca.py, which needs two more subjects)")
+            control = replace(control, features=control.by_pair[pair], by_pair=None)
+        chosen[name] = control
+    return chosen
+
+
 def choices(controls):
     """What is computed, [(name, distance, numbers of the controls)]: nothing controlled, each control alone, and, of several, all
     at once."""
@@ -124,6 +152,15 @@ def _from_table(path, dataset, name, distance):
     if dataset.image_key not in table or len(table.columns) < 2:
         raise ValueError(f"{path} has the columns {', '.join(map(str, table.columns))}; expected {dataset.image_key} and columns "
                          "of features")
+    if {"subject_i", "subject_j"} <= set(table):
+        pairs = {(int(i), int(j)): _checked(own.drop(columns=["subject_i", "subject_j"]), path, dataset, distance)
+                 for (i, j), own in table.groupby(["subject_i", "subject_j"])}
+        return Control(name, distance, by_pair=pairs)
+    return Control(name, distance, _checked(table, path, dataset, distance))
+
+
+def _checked(table, path, dataset, distance):
+    """(n_images, n_columns) DataFrame of features by image."""
     features = table.set_index(dataset.image_key)
     twice = features.index[features.index.duplicated()].unique()
     if len(twice):
@@ -139,7 +176,7 @@ def _from_table(path, dataset, name, distance):
                          f"{', '.join(map(str, broken[:3]))}")
     if distance == "pearson" and values.shape[1] < 2:
         raise ValueError(f"{path} has one column of features; 1 - Pearson r needs at least two, use --distance euclidean")
-    return Control(name, distance, values)
+    return values
 
 
 def _differences(values, *, same):

@@ -1,6 +1,6 @@
-"""What the images of a dataset show, from the tables that there are: labels for the projections on shared dimensions, and captions.
+"""What the images of a dataset show, from the tables that there are: labels, and captions.
 
-    content, notes = content_source(dataset, derivatives)       # content.read(): DataFrame by image; notes: what is left out, and why
+    content, notes = content_source(dataset, derivatives)       # content.read(): DataFrame by image; notes: what is left out
     captions, note = caption_source(dataset)                    # captions.read(): all captions of an image in one text, by image
 
 Both are read where they are needed (on a worker), and their files are inputs of what is made from them.
@@ -17,7 +17,8 @@ OBJECTS, CONTENT = "coco_objects_annotations.csv", "content.csv"
 _COCO = "1_dataset_preparation/3_build_coco_tables.py"
 _CAPTIONING = "2_model_extraction/2_caption_images.py --prompts motion indoor scene"
 # of the captioning model's three answers: how the projections' published column calls them
-_DOMINANCE = {"Scene-dominated": "Scene-dominated", "Object-in-Scene": "Elements-in-Scene", "Object-dominated": "Element-dominated"}
+_DOMINANCE = {"Scene-dominated": "Scene-dominated", "Object-in-Scene": "Elements-in-Scene",
+              "Object-dominated": "Element-dominated"}
 
 
 class Source(NamedTuple):
@@ -32,10 +33,12 @@ class Source(NamedTuple):
 
 def content_source(dataset, derivatives):
     """(Source of labels by image, [what is left out and why]); nothing is required."""
-    candidates = {"supercategory flags": (dataset.work / OBJECTS, _COCO), "animate, inanimate, is_person": (dataset.work / CONTENT, _COCO),
+    candidates = {"supercategory flags": (dataset.work / OBJECTS, _COCO),
+                  "animate, inanimate, is_person": (dataset.work / CONTENT, _COCO),
                   "motion, static, environment, scene_dominated": (_labels_file(dataset, derivatives), _CAPTIONING)}
     files = tuple(path for path, _ in candidates.values() if path.exists())
-    notes = [f"{what} left out: {path} is not there; {script} writes it" for what, (path, script) in candidates.items() if not path.exists()]
+    notes = [f"{what} left out: {path} is not there; {script} writes it" for what, (path, script) in candidates.items()
+             if not path.exists()]
     return Source(_read_content, dataset.image_key, files), notes
 
 
@@ -89,8 +92,10 @@ def _counts(content, image_key):
 def _answers(answers, image_key):
     """motion and static (bool), environment, scene_dominated, scene_dominated2; '' where the model gave no legal answer."""
     answers = answers.set_index(image_key).fillna("")
-    return pandas.DataFrame({"motion": answers["motion"] == "motion", "static": answers["motion"] == "static", "environment": answers["setting"],
-                             "scene_dominated": answers["dominance"], "scene_dominated2": answers["dominance"].map(_DOMINANCE).fillna("")})
+    return pandas.DataFrame({"motion": answers["motion"] == "motion", "static": answers["motion"] == "static",
+                             "environment": answers["setting"],
+                             "scene_dominated": answers["dominance"],
+                             "scene_dominated2": answers["dominance"].map(_DOMINANCE).fillna("")})
 
 
 _BY_NAME = {OBJECTS: _flags, CONTENT: _counts}

@@ -16,6 +16,7 @@ Only means over pairs are written: 10,000 relabellings of 180 parcels are 7 MB. 
 and 1,000 relabellings. Time: closed form about a second per parcel and pair at 3,000 trials on a CPU core.
 """
 
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -170,9 +171,14 @@ class _Pair:
         self.images = [one.table["image"].to_numpy() for one in both]
         self.kept = [one.kept for one in both]
         self.within = [_sessions_of_both(*one) for one in tables] if within_sessions else None
-        self.controls = [control_rdms.stacked(known, one.table, device=device)[0] if known else None for one in both]
+        self.known, self.tables = both[0].controls, [one.table for one in both]
         shown = [frozenset(zip(x.store.trials["image"], x.store.trials["repetition"])) for x in self.sources]
         self.same_trials = shown[0] == shown[1]
+
+    @cached_property
+    def controls(self):
+        """RDMs of the controls over the rows of either table; None where there are none, or all are constant."""
+        return [control_rdms.stacked(self.known, table, device=self.device)[0] if self.known else None for table in self.tables]
 
     def strata(self):
         from convergence.analysis.relabelling import image_strata
@@ -180,7 +186,8 @@ class _Pair:
 
     def prepared(self, rois):
         """Yield (places in rois, [i's RDMs in either table], [j's]) of the parcels that can be computed, some at a time."""
-        at_once = max(1, _BLOCK // max(source.n_stimuli ** 2 // 2 for source in self.sources))
+        masked = self.kept[0] is not None                       # whose samples take several square forms at a time, in float64
+        at_once = max(1, _BLOCK // max(source.n_stimuli ** 2 // 2 for source in self.sources) // (4 if masked else 1))
         for start in range(0, len(rois), at_once):
             block = rois[start:start + at_once]
             units, good = [], np.ones(len(block), bool)

@@ -1,4 +1,4 @@
-"""The units of work of 4_other_alignments/1_other_metrics.py and 6_untrained_models.py, and what must be there before the first of them.
+"""The units of work of 4_other_alignments/1_other_metrics.py and 6_untrained_models.py, and what must be there before them.
 
     for scoring in choose_scorings(chosen):             # one per metric, with the options that it has
         units, table, what = pair_work(dataset, chosen, scoring, folder)            # or model_work
@@ -9,7 +9,8 @@
 import inspect
 
 from convergence.alignment import other_metrics
-from convergence.alignment.choice import check_responses, choose_parcels, choose_subjects, existing_sessions, pilot, refuse_shift, say_cost
+from convergence.alignment.choice import (check_responses, choose_parcels, choose_subjects, existing_sessions, pilot,
+                                          refuse_shift, say_cost)
 from convergence.alignment.sources import Latest
 from convergence.alignment.subject_model import check_images, choose_features
 from convergence.alignment.trials import session_trials, shared_trials
@@ -23,7 +24,8 @@ def choose_scorings(chosen):
     Raises
     ------
     FileNotFoundError, ValueError
-        A metric that does not exist, an option that none of them has, a negative number of permutations, a plugin that registers nothing.
+        A metric that does not exist, an option that none of them has, a negative number of permutations, a plugin that
+        registers nothing.
     """
     from convergence.analysis import validation
     from convergence.analysis.metrics import METRICS
@@ -74,8 +76,8 @@ def model_work(dataset, chosen, scoring, folder, *, untrained=False):
     check_images(files, dataset.name, shown)
     sessions = existing_sessions(dataset, subjects)[:1 if chosen.pilot else None]
     table = other_metrics.models_path(folder, dataset.name, scoring, hemispheres=chosen.hemispheres, untrained=untrained)
-    units = [other_metrics.session_unit(dataset, subject, session, files, table, scoring, hemispheres=chosen.hemispheres, rois=rois,
-                                        untrained=untrained, device=chosen.device, overwrite=chosen.overwrite)
+    units = [other_metrics.session_unit(dataset, subject, session, files, table, scoring, hemispheres=chosen.hemispheres,
+                                        rois=rois, untrained=untrained, device=chosen.device, overwrite=chosen.overwrite)
              for subject, session in sessions]
     if chosen.dry_run:
         n, n_rois = max(len(session_trials(dataset.trials, *session)) for session in sessions[:20]), len(parcels)

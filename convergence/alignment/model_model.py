@@ -1,11 +1,11 @@
 """Do networks represent images alike? Every layer of one network with every layer of another, in blocks of images; no brain data.
 
     units, table, what = model_pairs_work("nsd", features, derivatives)             # language x vision
-    block_scores(images=[0, ..., 749], ...)             # the table of one block: a row per pair of networks, of layers, and metric
+    block_scores(images=[0, ..., 749], ...)             # the table of one block: a row per metric, pair of networks and of layers
 
-Layer -1 is all layers of a network side by side. In a block, values of a layer beyond its 0.3 % and 99.7 % quantiles are set to these
-(as everywhere else), then every row is scaled to length 1. Each layer is prepared once for all networks that it meets. Memory: what
-the metric keeps of all layers of the first networks, and of one network more.
+Layer -1 is all layers of a network side by side. In a block, values of a layer beyond its 0.3 % and 99.7 % quantiles are set to
+these (as everywhere else), then every row is scaled to length 1. Each layer is prepared once for all networks that it meets.
+Memory: what the metric keeps of all layers of the first networks, and of one network more.
 """
 
 from pathlib import Path
@@ -21,6 +21,7 @@ from convergence.storage.tables import conform, file_of
 
 TABLE = "alignment_model_model"
 MODALITIES = ("language", "vision")
+_LEAST = 20                     # images of a block that stands alone
 _CLAMP = 0.95                   # as published: sizes beyond this quantile are limited to it
 
 
@@ -36,7 +37,7 @@ def model_pairs_work(dataset, features, derivatives, *, first=("language",), sec
         A modality, or names of networks as in --models.
     metrics : sequence of str
     size : int
-        Images in a block; what is left over is a block of its own where it has 4 or more.
+        Images in a block; fewer than 20 that are left over belong to the last block.
     device : str
     reference : bool
         Limit sizes to their 95 % quantile, as published.
@@ -44,7 +45,8 @@ def model_pairs_work(dataset, features, derivatives, *, first=("language",), sec
     Raises
     ------
     FileNotFoundError, ValueError
-        No feature files of a modality or name; an unknown metric; blocks of fewer than 4 images; no 4 images that all networks have.
+        No feature files of a modality or name; an unknown metric; blocks of fewer than 4 images; no 4 images that all networks
+        have.
     """
     from convergence.analysis import validation
     from convergence.analysis.metrics import METRICS
@@ -58,10 +60,8 @@ def model_pairs_work(dataset, features, derivatives, *, first=("language",), sec
     images = _common_images(files, dataset)
     sides = tuple(names[0] if len(names) == 1 and names[0] in MODALITIES else "chosen" for names in (first, second))
     table = table_path(derivatives, dataset, sides)
-    starts = [start for start in range(0, len(images), size) if len(images) - start >= 4]
-    units = [_unit(k, images[start:start + size], dataset, files, table, device,
-                   {"first": list(x), "second": list(y), "sides": list(sides), "metrics": list(metrics), "reference": reference})
-             for k, start in enumerate(starts)]
+    options = {"first": list(x), "second": list(y), "sides": list(sides), "metrics": list(metrics), "reference": reference}
+    units = [_unit(k, block, dataset, files, table, device, options) for k, block in enumerate(_blocks(images, size))]
     return units, table, {"first": list(x), "second": list(y), "metrics": list(metrics), "size": size, "reference": reference}
 
 
@@ -101,21 +101,20 @@ def block_scores(*, batch, images, first, second, sides, metrics, reference, fil
             for model_x in first:
                 if model_y in first and model_x in second and first.index(model_x) > first.index(model_y):
                     continue
-                frame = _surface(known[model_x], theirs)
-                frames.append(frame.rename(columns={f"layer_{side}": f"layer_{name}" for side, name in zip("xy", names)}).assign(
-                    **{f"model_{names[0]}": model_x, f"model_{names[1]}": model_y, "metric": metric, "batch": batch, "n_images": len(rows)}))
-    return conform(pandas.concat(frames), TABLE)
+                frame = _surface(known[model_x], theirs, names)
+                frames.append(frame.assign(**{f"model_{names[0]}": model_x, f"model_{names[1]}": model_y}, metric=metric))
+    return conform(pandas.concat(frames).assign(batch=batch, n_images=len(rows)), TABLE)
 
 
-def _surface(x, y):
-    """Scores of all layers of two networks: layer_x, layer_y, score, reason."""
+def _surface(x, y, names):
+    """Scores of all layers of two networks: layer_<name> of both, score, reason."""
     found = np.full((len(x.reasons), len(y.reasons)), np.nan)
     found[np.ix_(x.places, y.places)] = x.representations.compare(y.representations)
     layers_x, layers_y = (np.r_[np.arange(len(side.reasons) - 1), -1] for side in (x, y))
     reasons = ["; ".join(f"{side}: {reason}" for side, reason in (("first", a), ("second", b)) if reason)
                for a in x.reasons for b in y.reasons]
-    return pandas.DataFrame({"layer_x": np.repeat(layers_x, len(layers_y)), "layer_y": np.tile(layers_y, len(layers_x)),
-                             "score": found.ravel(), "reason": reasons})
+    return pandas.DataFrame({f"layer_{names[0]}": np.repeat(layers_x, len(layers_y)),
+                             f"layer_{names[1]}": np.tile(layers_y, len(layers_x)), "score": found.ravel(), "reason": reasons})
 
 
 def _layers(path, dataset, images, scoring, reference, device):
@@ -152,8 +151,8 @@ def _networks(folder, dataset, names):
         found = choose_features(folder, dataset) if name in MODALITIES else choose_features(folder, dataset, [name])
         files |= {stem: path for stem, path in found.items() if name not in MODALITIES or _modality(path, dataset) == name}
     if not files:
-        raise FileNotFoundError(f"no feature file of {dataset!r} in {folder} is of a {' or '.join(names)} network; make them with "
-                                "2_model_extraction, or give names of networks with --first and --second")
+        raise FileNotFoundError(f"no feature file of {dataset!r} in {folder} is of a {' or '.join(names)} network; make them "
+                                "with 2_model_extraction, or give names of networks with --first and --second")
     return files
 
 
@@ -169,9 +168,15 @@ def _common_images(files, dataset):
         with open_features(path, dataset) as file:
             common = np.sort(file.ids) if common is None else np.intersect1d(common, file.ids)
     if len(common) < 4:
-        raise ValueError(f"{', '.join(files)} have {len(common)} images in common, at least 4 are needed; extract their features from the "
-                         "same images, or choose networks with --first and --second")
+        raise ValueError(f"{', '.join(files)} have {len(common)} images in common, at least 4 are needed; extract their features "
+                         "from the same images, or choose networks with --first and --second")
     return common
+
+
+def _blocks(images, size):
+    """Blocks of successive images; a remainder that is too small for neighbours belongs to the last block."""
+    n_blocks = max(1, len(images) // size + (len(images) % size >= _LEAST))
+    return [images[k * size:(k + 1) * size if k < n_blocks - 1 else None] for k in range(n_blocks)]
 
 
 def _unit(batch, images, dataset, files, table, device, options):

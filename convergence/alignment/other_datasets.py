@@ -39,12 +39,8 @@ def table_path(derivatives, dataset, *, hemispheres="joined", form="full", metho
 
 def folder_of(dataset):
     """Folder of a dataset's tables below the derivatives: the parts of BOLD5000 share that of the whole."""
-    return dataset.split("-")[0]
-
-
-def features_of(dataset):
-    """The dataset whose feature files hold a dataset's pictures: the parts of BOLD5000 keep the picture numbers of the whole."""
-    return folder_of(dataset) if folder_of(dataset) in FAMILIES else dataset
+    from convergence.datasets import whole_of
+    return whole_of(dataset)
 
 
 def pair_unit(dataset, i, j, table, *, hemispheres="joined", form="full", rois=None, method="pearson", exclude=(),

@@ -1,15 +1,15 @@
-"""Brains with brains and with networks by any metric (convergence.list_metrics), raw and calibrated; `Scoring` says which and how.
+"""Brains with brains and with networks by any metric (convergence.list_metrics), raw and calibrated.
 
     scoring = Scoring("mutual_knn", {"topk": 5}, permutations=100)
     unit = pair_unit(dataset, 1, 2, table, scoring, shift=1)            # tasks.Unit: an ordered pair of subjects
     unit = session_unit(dataset, 1, 3, files, table, scoring)           # a subject's session, all networks
 
-Values beyond the 0.3 % and 99.7 % quantiles of a matrix are set to these, as for RDMs; a row is a trial. Calibrated is a score against
-its mean over relabelled images (analysis/metrics/calibration.py): all parcels of the other brain, or all layers of a network, are
-relabelled in one way, so that the best layer can be held against the best layer of the null.
+Values beyond the 0.3 % and 99.7 % quantiles of a matrix are set to these, as for RDMs; a row is a trial. Calibrated is a score
+against its mean over relabelled images (analysis/metrics/calibration.py): all parcels of the other brain, or all layers of a
+network, are relabelled in one way, so that the best layer can be held against the best layer of the null.
 
-A parcel or layer that cannot be computed has rows without a score, and with a reason. Memory: what a metric keeps of each parcel of
-one subject and of the other (convergence.analysis.metrics.Representations).
+A parcel or layer that cannot be computed has rows without a score, and with a reason. Memory: what a metric keeps of each
+parcel of one subject and of the other (convergence.analysis.metrics.Representations).
 """
 
 import importlib.util
@@ -30,13 +30,28 @@ from convergence.storage.outputs import Record, save, state
 from convergence.storage.tables import conform, file_of, read_table
 
 PAIRS, MODELS, UNTRAINED = "other_metric_subject_subject", "other_metric_subject_model", "untrained_models_similarity"
-_LABELS = {"unbiased_cka": "cka", "cka": "biased_cka", "rsa": "measured_rsa"}      # published names: cka_... is unbiased; rsa_... is of stage 3
+# Published names: cka_... is unbiased CKA, and rsa_... is written by stage 3.
+_LABELS = {"unbiased_cka": "cka", "cka": "biased_cka", "rsa": "measured_rsa"}
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """metric and its options; permutations: relabellings of the null (0: none, nothing is calibrated); seed: of these; reference: values of a
-    matrix are scaled from 0 to 1 afterwards, and negative activations are 0, as published; plugin: file that registers the metric."""
+    """How scores are computed.
+
+    Attributes
+    ----------
+    metric : str
+    options : dict
+        Of the metric.
+    permutations : int
+        Relabellings of the null; 0: nothing is calibrated.
+    seed : int
+        Of these.
+    reference : bool
+        Matrices are scaled from 0 to 1, and negative activations are 0, as published.
+    plugin : str, optional
+        File that registers the metric.
+    """
 
     metric: str
     options: dict = field(default_factory=dict)
@@ -87,8 +102,8 @@ def load_plugin(path):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     if not any(function.__module__ == name for function in METRICS.values()):
-        raise ValueError(f"--plugin: {path} registers no metric; put @register_metric (from convergence import register_metric) above a "
-                         "function of two matrices")
+        raise ValueError(f"--plugin: {path} registers no metric; put @register_metric (from convergence import register_metric) "
+                         "above a function of two matrices")
 
 
 def pairs_path(derivatives, dataset, scoring, *, shift, hemispheres="joined", form="full"):
@@ -102,21 +117,24 @@ def models_path(derivatives, dataset, scoring, *, hemispheres="joined", untraine
     if untrained:
         return Path(derivatives) / file_of(UNTRAINED, dataset=dataset, metric=scoring.label,
                                            more=scoring.suffix + "_separated" * (hemispheres == "separated"))
-    return Path(derivatives) / file_of(MODELS, dataset=dataset, metric=scoring.label, hemispheres=hemispheres, more=scoring.suffix)
+    return Path(derivatives) / file_of(MODELS, dataset=dataset, metric=scoring.label, hemispheres=hemispheres,
+                                       more=scoring.suffix)
 
 
 def pair_unit(dataset, i, j, table, scoring, *, shift, hemispheres="joined", form="full", rois=None, device="auto", latest=None):
     """The unit of work of an ordered pair of subjects; arguments as of `subject_subject.pair_unit`."""
     from convergence.tasks import Unit
 
-    return Unit(f"{scoring.metric} of subjects {i} and {j}", parts_folder(table, rois) / f"subject-{i:02d}_subject-{j:02d}.parquet",
-                pair_scores, options={"subject_i": i, "subject_j": j, "shift": shift, "hemispheres": hemispheres, "form": form,
-                                      "rois": rois, "scoring": scoring.stated},
+    part = parts_folder(table, rois) / f"subject-{i:02d}_subject-{j:02d}.parquet"
+    return Unit(f"{scoring.metric} of subjects {i} and {j}", part, pair_scores,
+                options={"subject_i": i, "subject_j": j, "shift": shift, "hemispheres": hemispheres, "form": form, "rois": rois,
+                         "scoring": scoring.stated},
                 places={"dataset": dataset, "plugin": scoring.plugin, "device": device, "latest": latest},
                 inputs=tuple(dict.fromkeys([*dataset.response_files(i), *dataset.response_files(j), *scoring.files])))
 
 
-def pair_scores(*, subject_i, subject_j, shift, hemispheres, form, rois, scoring, dataset, plugin=None, device="auto", latest=None):
+def pair_scores(*, subject_i, subject_j, shift, hemispheres, form, rois, scoring, dataset, plugin=None, device="auto",
+                latest=None):
     """Table of one ordered pair: columns of other_metric_subject_subject. Arguments as of `pair_unit`; scoring: its fields.
 
     Raises
@@ -130,8 +148,8 @@ def pair_scores(*, subject_i, subject_j, shift, hemispheres, form, rois, scoring
     else:
         trials = other_datasets.common(dataset.trials, subject_i, subject_j)
     if len(trials) < 4:
-        raise ValueError(f"subjects {subject_i} and {subject_j} have {len(trials)} common trials at shift {shift}, at least 4 are needed; "
-                         "get more of their sessions, or leave one of them out with --subjects")
+        raise ValueError(f"subjects {subject_i} and {subject_j} have {len(trials)} common trials at shift {shift}, at least 4 "
+                         "are needed; get more of their sessions, or leave one of them out with --subjects")
     mine, theirs = trials["subject_index_i"].to_numpy(), trials["subject_index_j"].to_numpy()
     parcels = _chosen(dataset, hemispheres, rois)
     key = (dataset.name, str(dataset.root), subject_i, tuple(p.roi for p in parcels), mine.tobytes(), repr(scoring), str(device))
@@ -150,18 +168,18 @@ def pair_scores(*, subject_i, subject_j, shift, hemispheres, form, rois, scoring
                                 join_hemispheres=hemispheres == "joined"), PAIRS)
 
 
-def session_unit(dataset, subject, session, files, table, scoring, *, hemispheres="joined", rois=None, untrained=False, device="auto",
-                 overwrite=False):
+def session_unit(dataset, subject, session, files, table, scoring, *, hemispheres="joined", rois=None, untrained=False,
+                 device="auto", overwrite=False):
     """The unit of work of a subject's session with all networks; arguments as of `subject_model.session_unit`."""
     from convergence.tasks import Unit
 
     part = parts_folder(table, rois) / f"subject-{subject:02d}_session-{session:02d}.parquet"
     responses = tuple(dataset.response_files(subject))
     return Unit(f"{scoring.metric} of subject {subject}, session {session}", part, session_scores,
-                options={"subject": subject, "session": session, "hemispheres": hemispheres, "rois": rois, "scoring": scoring.stated,
-                         "untrained": untrained, "models": list(files)},
-                places={"dataset": dataset, "files": files, "folder": part.with_suffix(""), "plugin": scoring.plugin, "device": device,
-                        "overwrite": overwrite},
+                options={"subject": subject, "session": session, "hemispheres": hemispheres, "rois": rois,
+                         "scoring": scoring.stated, "untrained": untrained, "models": list(files)},
+                places={"dataset": dataset, "files": files, "folder": part.with_suffix(""), "plugin": scoring.plugin,
+                        "device": device, "overwrite": overwrite},
                 inputs=(*responses, *files.values(), *scoring.files))
 
 
@@ -189,8 +207,8 @@ def session_scores(*, subject, session, hemispheres, rois, scoring, untrained, m
         if overwrite or state(path, record)[0] != "done":
             brain = brain or Side.of_parcels(dataset, subject, parcels, trials["subject_index"].to_numpy(), scoring, device)
             with open_features(files[model], dataset.name) as file:
-                found = model_scores([p.roi for p in parcels], brain, file, trials["image"].to_numpy(), scoring, (subject, session),
-                                     device)
+                found = model_scores([p.roi for p in parcels], brain, file, trials["image"].to_numpy(), scoring,
+                                     (subject, session), device)
                 modality = file.attributes["modality"]
             more = ({"model": model, "modality": modality, "n_stim": len(trials)} if untrained else
                     {"model_name": model, "join_hemispheres": hemispheres == "joined"})
@@ -200,9 +218,9 @@ def session_scores(*, subject, session, hemispheres, rois, scoring, untrained, m
 
 
 def model_scores(rois, brain, feature_file, images, scoring, seed, device="auto"):
-    """Scores of parcels with all layers of a network: roi, layer, score, null_mean, calibrated, best_calibrated, best_pvalue, reason."""
-    layers = Side((limited(feature_file.layer(k, images), scoring.reference, activations=True) for k in range(feature_file.n_layers)),
-                  scoring, device)
+    """Scores of parcels with all layers of a network: roi, layer, what `scores` gives, reason."""
+    layers = Side((limited(feature_file.layer(k, images), scoring.reference, activations=True)
+                   for k in range(feature_file.n_layers)), scoring, device)
     n = len(layers.reasons)
     found = scores(brain, layers, scoring, seed=seed, blocks=images, best=True)
     reasons = [_both(pair, ("parcel", "layer")) for pair in ((a, b) for a in brain.reasons for b in layers.reasons)]
@@ -240,14 +258,16 @@ class Side:
 
     @classmethod
     def of_parcels(cls, dataset, subject, parcels, rows, scoring, device):
-        return cls((limited(dataset.responses(subject, parcel.labels, rows), scoring.reference) for parcel in parcels), scoring, device)
+        """Responses of parcels to trials."""
+        return cls((limited(dataset.responses(subject, parcel.labels, rows), scoring.reference) for parcel in parcels), scoring,
+                   device)
 
 
 def limited(matrix, reference=False, *, activations=False):
     """A matrix without outliers, float32; or why it cannot be used.
 
-    Values beyond the quantiles CLIP and 1 - CLIP are set to these. reference: scaled from 0 to 1 afterwards; of activations, all below 0
-    are 0 and all above the quantile 1 - CLIP of their size are this, as published.
+    Values beyond the quantiles CLIP and 1 - CLIP are set to these. reference: scaled from 0 to 1 afterwards; of activations,
+    all below 0 are 0 and all above the quantile 1 - CLIP of their size are this, as published.
     """
     from convergence.compute.quantiles import tail_limits
 
@@ -272,11 +292,11 @@ def scores(x, y, scoring, *, seed, blocks, paired=False, best=False):
     Returns
     -------
     dict
-        score; with permutations also null_mean and calibrated, and with best, of every matrix of x, best_calibrated and best_pvalue: its largest
-        score against the largest under each relabelling.
+        score; with permutations also null_mean (exact where it has a closed form, else sampled) and calibrated; with best also,
+        of every matrix of x, best_calibrated and best_pvalue: its largest score against the largest under each relabelling.
     """
     from convergence.analysis.inference import p_values
-    from convergence.analysis.metrics.calibration import against, relabelled
+    from convergence.analysis.metrics.calibration import against, exact_null_mean, relabelled
     from convergence.analysis.relabelling import draw_relabellings
 
     a, b, places = _matched(x, y, paired)
@@ -284,13 +304,14 @@ def scores(x, y, scoring, *, seed, blocks, paired=False, best=False):
     found = {"score": _spread(raw, places, shape)}
     if not scoring.permutations:
         return found
-    total, largest = np.zeros_like(raw), []
-    relabellings = draw_relabellings(len(blocks), scoring.permutations, (scoring.seed, *seed), blocks)
-    for null in relabelled(a, b, relabellings, paired=paired):
-        total += null
-        if best:
-            largest.append(null.max(axis=1, initial=-np.inf))
-    null_mean = total / scoring.permutations
+    null_mean, largest = None if best else exact_null_mean(a, b, blocks, paired=paired), []
+    if null_mean is None:
+        null_mean = np.zeros_like(raw)
+        relabellings = draw_relabellings(len(blocks), scoring.permutations, (scoring.seed, *seed), blocks)
+        for null in relabelled(a, b, relabellings, paired=paired):
+            null_mean += null / scoring.permutations
+            if best:
+                largest.append(null.max(axis=1, initial=-np.inf))
     found |= {"null_mean": _spread(null_mean, places, shape), "calibrated": _spread(against(raw, null_mean), places, shape)}
     if best and raw.size:
         values = {"best_calibrated": against(raw.max(axis=1), np.mean(largest, axis=0)),

@@ -1,11 +1,11 @@
 """What brains share when their trials lie alike in time and show other pictures: sessions paired by the place of their trials.
 
     pairs = draw_sessions(dataset, subjects, draws=20, seed=0)          # [(3, 7), (1, 12), ...]: different sessions
-    unit = session_pair_unit(dataset, subjects, 0, (3, 7), table)       # tasks.Unit: session 3 of every subject with session 7 of every
+    unit = session_pair_unit(dataset, subjects, 0, (3, 7), table)       # tasks.Unit: session 3 of all with session 7 of all
     summary(table)                                                      # per parcel, against the null of analysis/trial_order.py
 
-Trial k of one session meets trial k of the other; places where both show the same picture are left out. RDMs are computed from the
-session's trials as in 3_alignment/3_subject_model.py. Memory: one parcel of all subjects, two sessions.
+Trial k of one session meets trial k of the other; places where both show the same picture are left out. RDMs are computed from
+the session's trials as in 3_alignment/3_subject_model.py. Memory: one parcel of all subjects, two sessions.
 """
 
 from pathlib import Path
@@ -54,7 +54,8 @@ def draw_sessions(dataset, subjects, *, draws, seed=0, among=None):
                     if among is None or session in among})
     pairs = [(a, b) for k, a in enumerate(found) for b in found[k + 1:]]
     if not pairs:
-        raise ValueError(f"sessions: {', '.join(map(str, found)) or 'none'} of those asked for exist; two different ones are needed")
+        raise ValueError(f"sessions: {', '.join(map(str, found)) or 'none'} of those asked for exist; two different ones "
+                         "are needed")
     return [pairs[k] for k in np.random.default_rng(seed).permutation(len(pairs))[:draws]]
 
 
@@ -80,8 +81,8 @@ def session_pair_unit(dataset, subjects, draw, pair, table, *, hemispheres="join
 
     part = parts_folder(table, rois) / f"session-{pair[0]:02d}_session-{pair[1]:02d}.parquet"
     return Unit(f"sessions {pair[0]} and {pair[1]}", part, session_pair_similarity,
-                options={"subjects": list(subjects), "draw": draw, "session1": pair[0], "session2": pair[1], "hemispheres": hemispheres,
-                         "rois": rois, "clip": clip, "seed": seed},
+                options={"subjects": list(subjects), "draw": draw, "session1": pair[0], "session2": pair[1],
+                         "hemispheres": hemispheres, "rois": rois, "clip": clip, "seed": seed},
                 places={"dataset": dataset, "device": device},
                 inputs=tuple(dict.fromkeys(file for subject in subjects for file in dataset.response_files(subject))))
 
@@ -95,18 +96,19 @@ def session_pair_similarity(*, subjects, draw, session1, session2, hemispheres, 
         Responses are missing or damaged; no two subjects with four places. (A parcel that cannot be computed is a row without
         similarity, and with a reason.)
     """
-    trials = {(subject, session): _placed(dataset.trials, subject, session) for subject in subjects for session in (session1, session2)}
+    trials = {(subject, session): _placed(dataset.trials, subject, session)
+              for subject in subjects for session in (session1, session2)}
     common = {(i, j): _common_places(trials[i, session1], trials[j, session2]) for i in subjects for j in subjects}
     common = {pair: places for pair, places in common.items() if len(places[0]) > 3}
     if not common:
-        raise ValueError(f"sessions {session1} and {session2} of subjects {', '.join(map(str, subjects))} have no four places at which "
-                         "they show different pictures")
+        raise ValueError(f"sessions {session1} and {session2} of subjects {', '.join(map(str, subjects))} have no four places "
+                         "at which they show different pictures")
     of_parcel, rows = _atlas_names(dataset, hemispheres), []
     for parcel in dataset.parcels(hemispheres):
         if rois is not None and parcel.roi not in rois:
             continue
-        rdms = {key: rdm_or_reason(dataset.responses(key[0], parcel.labels, of_it["subject_index"].to_numpy()), "voxel", clip=clip,
-                                   device=device) for key, of_it in trials.items() if len(of_it) > 3}
+        rdms = {key: rdm_or_reason(dataset.responses(key[0], parcel.labels, of_it["subject_index"].to_numpy()), "voxel",
+                                   clip=clip, device=device) for key, of_it in trials.items() if len(of_it) > 3}
         for (i, j), places in common.items():
             known = {"roi": parcel.roi, "subject1": i, "subject2": j, "atlas": of_parcel.get(parcel.roi, hemispheres),
                      "n_trials": len(places[0])}
@@ -122,12 +124,13 @@ def summary(table):
 
     rows = []
     for roi, of_it in table.groupby("roi"):
-        by_sessions = of_it.dropna(subset=["rsa"]).groupby(["session1", "session2"])[["rsa", "rsa_reversed", "rsa_shuffled"]].mean()
+        computed = of_it.dropna(subset=["rsa"])
+        by_sessions = computed.groupby(["session1", "session2"])[["rsa", "rsa_reversed", "rsa_shuffled"]].mean()
         found = {"roi": roi, "n_draws": len(by_sessions)}
         if len(by_sessions):
             null = against_reversed(by_sessions["rsa"], by_sessions["rsa_reversed"], by_sessions.index.to_list())
-            found |= {"observed": null.observed, "null_mean": null.null_mean, "null_std": null.null_std, "z": null.z, "pvalue": null.p,
-                      "shuffled": by_sessions["rsa_shuffled"].mean()}
+            found |= {"observed": null.observed, "null_mean": null.null_mean, "null_std": null.null_std, "z": null.z,
+                      "pvalue": null.p, "shuffled": by_sessions["rsa_shuffled"].mean()}
         rows.append(found)
     frame = pandas.DataFrame(rows, columns=["roi", "observed", "null_mean", "null_std", "z", "pvalue", "shuffled", "n_draws"])
     tested = frame["pvalue"].notna()

@@ -51,7 +51,8 @@ def what_is_empty(table, at_most=8):
     """Which parcels and layers lack similarity in a table: a line per reason, like 'no voxels: parcel 44, parcel 120'."""
     import pyarrow.parquet as pq
 
-    columns = [name for name in ("roi", "roi_x", "roi_y", "layer", "model", "model_name", "reason") if name in pq.read_schema(table).names]
+    wanted, there = ("roi", "roi_x", "roi_y", "layer", "model", "model_name", "reason"), pq.read_schema(table).names
+    columns = [name for name in wanted if name in there]
     rows = pq.read_table(table, columns=columns, filters=[("reason", "!=", "")]).to_pandas().drop_duplicates()
     found = {}
     for row in rows.to_dict("records"):
@@ -64,6 +65,8 @@ def _place(side, row):
     if side == "layer":
         return f"layer {row['layer']} of {row.get('model', row.get('model_name'))}"
     parcel = row.get("roi_x" if side == "subject_i" else "roi_y")                  # subject_j, or one of a group: subject_3
+    if parcel is None and "roi" not in row:
+        return f"a layer of the {side} network"
     return f"parcel {row.get('roi') if parcel is None else parcel}"
 
 

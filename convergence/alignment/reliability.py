@@ -7,9 +7,11 @@
 Of one subject and parcel over trials that have a partner, one repetition apart, in all other subjects (shift 1, as in the table
 of subjects): the ceilings are r with the sum of the others' RDMs, without and with the subject's own. `within_subject` is r of a
 subject's RDM with itself one repetition apart (2_subject_subject.py): the reliability of an RDM of single trials, which ratios
-use. `split_half` is that of RDMs of one repetition each. Subsets take images with all their trials.
+use. `split_half` is that of RDMs of one repetition each; where images that follow each other do so in every repetition, as in
+short experiments, they have the clock in common too, and it is too high. Subsets take images with all their trials.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -23,31 +25,36 @@ from convergence.storage.rdm_store import RDMStore
 from convergence.storage.tables import conform, file_of, read_table
 
 SHIFT = 1
-CEILINGS, SUBSETS, GROUP, NETWORK = "reliability_subjects", "reliability_subsets", "reliability", "reliability_connectivity"
+_BLOCK = 2**25                                  # numbers of a block of RDMs: 128 MiB
+CEILINGS, SUBSETS, GROUP = "reliability_subjects", "reliability_subsets", "reliability"
+NETWORK, MODELS = "reliability_connectivity", "reliability_models"
+TABLES = (GROUP, CEILINGS, SUBSETS, NETWORK, MODELS)
 
 
 def table_path(derivatives, dataset, table=GROUP):
-    """Where one of the tables is: reliability, reliability_subjects, reliability_subsets, reliability_connectivity."""
+    """Where one of the tables is: reliability, reliability_subjects, _subsets, _connectivity, _models."""
     return Path(derivatives) / file_of(table, dataset=dataset)
 
 
-def ceiling_units(stores, table, *, rois, device="auto"):
-    """The units of every subject; `stores` paths by subject, `table` the path of reliability_subjects, `rois` all parcels."""
+def ceiling_units(stores, table, *, rois, whole=True, device="auto"):
+    """The units of every subject; `stores` paths by subject, `table` the path of reliability_subjects, `whole`: rois are all."""
     from convergence.tasks import Unit
 
-    return [Unit(f"subject {subject}", parts_folder(table) / f"subject-{subject:02d}.parquet", subject_ceilings,
+    parts = parts_folder(table, None if whole else rois)
+    return [Unit(f"subject {subject}", parts / f"subject-{subject:02d}.parquet", subject_ceilings,
                  options={"subject": subject, "others": sorted(set(stores) - {subject}), "rois": rois},
                  places={"stores": stores, "device": device},
                  inputs=tuple(stores.values())) for subject in sorted(stores)]
 
 
-def subset_units(stores, table, *, rois, draws, size=None, seed=0, device="auto"):
+def subset_units(stores, table, *, rois, draws, size=None, seed=0, whole=True, device="auto"):
     """The units of every ordered pair of subjects; `table` the path of reliability_subsets, the rest as `pair_subsets`."""
     from convergence.tasks import Unit
 
     images = shared_images(stores)
     size = subset_size(len(images), size)
-    return [Unit(f"subjects {i} and {j}", parts_folder(table) / f"subject-{i:02d}_subject-{j:02d}.parquet", pair_subsets,
+    parts = parts_folder(table, None if whole else rois)
+    return [Unit(f"subjects {i} and {j}", parts / f"subject-{i:02d}_subject-{j:02d}.parquet", pair_subsets,
                  options={"subject_i": i, "subject_j": j, "rois": rois, "draws": draws, "size": size, "seed": seed,
                           "n_images": len(images)},
                  places={"stores": stores, "device": device}, inputs=tuple(stores.values())) for i in sorted(stores)
@@ -135,10 +142,10 @@ def pair_subsets(*, subject_i, subject_j, rois, draws, size, seed, n_images, sto
         images = i.trials["image"].to_numpy()[rows_i]
         mine, theirs = (dict(zip(store.rois.tolist(), store.reasons)) for store in (i, j))
         counts = drawn[:, np.isin(everything, images)]
-        for k, roi in enumerate(rois):
-            if not (mine[roi] or theirs[roi]):
-                a, b = (_selected(store, roi, rows) for store, rows in ((i, rows_i), (j, rows_j)))
-                found[k] = resampled_rsa(a, b, counts, images=images, paired=True, device=device)[:, 0]
+        good = np.flatnonzero([not (mine[roi] or theirs[roi]) for roi in rois])
+        for some in np.array_split(good, math.ceil(len(good) * len(rows_i) ** 2 / 2 / _BLOCK)) if len(good) else []:
+            a, b = (_selected(store, [rois[k] for k in some], rows) for store, rows in ((i, rows_i), (j, rows_j)))
+            found[some] = resampled_rsa(a, b, counts, images=images, paired=True, device=device).T
     trials = counts @ np.unique(images, return_counts=True)[1]
     frame = pandas.DataFrame({"roi": np.repeat(rois, draws), "subset": np.tile(np.arange(draws), len(rois)),
                               "subset_size": np.tile(trials, len(rois)),
@@ -198,6 +205,31 @@ def reliability_tables(pairs, ceilings, names, subsets=None, *, least, reference
     return tables
 
 
+def model_ratios(layers, of_subject, *, least):
+    """Similarity with models beside its ratio to the reliability of the parcel: r / sqrt(within_subject).
+
+    Parameters
+    ----------
+    layers : DataFrame
+        Table rsa_subject_model_alignment_shared: one RDM over all trials of shared images, as within_subject is of.
+    of_subject : DataFrame
+        Table reliability_subjects.
+    least : float
+
+    Returns
+    -------
+    DataFrame
+        Columns of reliability_models.
+    """
+    from convergence.analysis.reliability import disattenuate
+
+    known = of_subject.set_index(["subject", "roi"])["within_subject"]
+    reliability = known.reindex(pandas.MultiIndex.from_frame(layers[["subject", "roi"]])).to_numpy()
+    ratio, reason = disattenuate(layers["similarity"].to_numpy(), reliability, least=least)
+    columns = {"within_subject": reliability, "ratio": ratio, "reason": reason}
+    return conform(layers[["subject", "roi", "model", "layer", "similarity"]].assign(**columns), MODELS)
+
+
 def _group(of_subject, between, names, subsets, least, reference):
     bounds = ["ceiling_lower", "ceiling_upper", "within_subject", "split_half", "split_half_corrected"]
     frame = pandas.DataFrame({name: _means(of_subject, ["roi"], name, reference) for name in bounds})
@@ -254,13 +286,14 @@ def _reasons(table, least):
     return ["; ".join(filter(None, both)) for both in zip(table["reason"], low)]
 
 
-def _selected(store, roi, rows):
+def _selected(store, rois, rows):
     from convergence.analysis.rdm import select_stimuli
-    return select_stimuli(store.rdms([roi]), rows)
+    return select_stimuli(store.rdms(rois), rows)
 
 
 def _split_halves(store, rois, repetitions):
     """(n_rois, 2) of split_half, and reasons."""
+    from convergence.analysis.rdm import select_stimuli
     from convergence.analysis.reliability import split_half
 
     found, reasons, known = np.full((len(rois), 2), np.nan), [], dict(zip(store.rois.tolist(), store.reasons))
@@ -271,7 +304,8 @@ def _split_halves(store, rois, repetitions):
         reasons.append(few)
         if not (few or known[roi]):
             try:
-                found[k] = split_half(np.concatenate([_selected(store, roi, place[code].to_numpy(int)) for code in repetitions]))
+                rdm = store.rdms([roi])
+                found[k] = split_half(np.concatenate([select_stimuli(rdm, place[code].to_numpy(int)) for code in repetitions]))
             except ValueError as error:                 # constant over the images of one repetition: the function says so
                 reasons[-1] = str(error)
     return found, reasons

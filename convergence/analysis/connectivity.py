@@ -23,8 +23,8 @@ def connectivity_matrix(table, *, subjects="within", symmetric=True, disattenuat
     Parameters
     ----------
     table : DataFrame
-        Columns roi_x, roi_y, similarity, subject_i, subject_j: the long table rsa_subject_subject_alignment in its full form, or a part of
-        it. More rows of one pair (sessions) are averaged.
+        Columns roi_x, roi_y, similarity, subject_i, subject_j: the long table rsa_subject_subject_alignment in its full form,
+        or a part of it. More rows of one pair (sessions) are averaged.
     subjects : {"within", "between"}
         "within": subject_i = subject_j, other repetitions of the same pictures. "between": the pairs of two people.
     symmetric : bool
@@ -63,8 +63,8 @@ def connectivity_matrix(table, *, subjects="within", symmetric=True, disattenuat
     same = table["subject_i"].astype(int) == table["subject_j"].astype(int)
     rows = table[same if subjects == "within" else ~same]
     if not len(rows):
-        raise ValueError(f"connectivity_matrix: table has no rows {'of a subject with itself' if subjects == 'within' else 'of two subjects'}; "
-                         f"subjects={'between' if subjects == 'within' else 'within'!r} has")
+        kind, other = ("of a subject with itself", "between") if subjects == "within" else ("of two subjects", "within")
+        raise ValueError(f"connectivity_matrix: table has no rows {kind}; subjects={other!r} has")
     groups = rows.groupby(["roi_x", "roi_y"], observed=True)["similarity"]
     sizes = groups.size()
     if sizes.min() != sizes.max():
@@ -92,8 +92,8 @@ def spanning_tree_backbone(similarity, n_trees):
     Returns
     -------
     DataFrame
-        source, target (source before target in the index), similarity, iteration_added (from 1), in the order in which they were added:
-        n_trees (n - 1) rows in a connected network of enough edges.
+        source, target (source before target in the index), similarity, iteration_added (from 1), in the order in which they
+        were added: n_trees (n - 1) rows in a connected network of enough edges.
 
     Raises
     ------
@@ -102,9 +102,9 @@ def spanning_tree_backbone(similarity, n_trees):
 
     Notes
     -----
-    A tree may take an edge of an earlier tree again where nothing else connects its two sides; it is not added again. It ends early when a
-    round adds nothing. Of edges with equal similarity the one that stands first in the index is taken. A network in several pieces gives a
-    tree of each.
+    A tree may take an edge of an earlier tree again where nothing else connects its two sides; it is not added
+    again. It ends early when a round adds nothing. Of edges with equal similarity the one that stands first in the index is
+    taken. A network in several pieces gives a tree of each.
 
     Iterated spanning trees as in arXiv 2507.13941; Kruskal (1956), Proc. Am. Math. Soc. 7:48-50.
 
@@ -164,8 +164,9 @@ def orient_edges(depth, edges, *, alpha=0.05):
 
     Notes
     -----
-    Paired t-test over subjects; Benjamini-Hochberg over all pairs of parcels in `depth`, as published (arXiv 2507.13941), whose sign is mended
-    here: there it follows the order of the two parcels' numbers. What is tested is an order of depths, not a flow of information.
+    Paired t-test over subjects; Benjamini-Hochberg over all pairs of parcels in `depth`, as published (arXiv
+    2507.13941), whose sign is mended here: there it follows the order of the two parcels' numbers. What is tested is an order
+    of depths, not a flow of information.
 
     Examples
     --------
@@ -206,8 +207,8 @@ def spectral_order(similarity):
     Returns
     -------
     list
-        The labels of the index, by the Fiedler vector of the normalised graph Laplacian; pieces that nothing connects follow one another, the
-        larger first. The end at which the first label of the index lies comes first.
+        The labels of the index, by the Fiedler vector of the normalised graph Laplacian; pieces that nothing connects follow
+        one another, the larger first. The end at which the first label of the index lies comes first.
 
     Notes
     -----

@@ -120,9 +120,9 @@ def in_words(row):
 
     Examples
     --------
-    >>> row = {"contrast": "lh - rh", "measure": "vision", "hub": "EVC", "difference": 0.161, "low": 0.14, "high": 0.18, "p": 0.0078}
-    >>> in_words({**row, "p_corrected": 0.012, "correction": "FDR over 3", "method": "sign flips", "n_subjects": 8})
-    'EVC, vision, lh - rh: 0.161, 95 % interval 0.140 to 0.180; sign flips (8 subjects), p = 0.0078 uncorrected, 0.012 with FDR over 3.'
+    >>> row = {"contrast": "lh - rh", "measure": "vision", "hub": "EVC", "difference": 0.161, "low": 0.14, "high": 0.18}
+    >>> in_words({**row, "p": 0.0078, "p_corrected": 0.012, "correction": "FDR of 3", "method": "flips", "n_subjects": 8})
+    'EVC, vision, lh - rh: 0.161, 95 % interval 0.140 to 0.180; flips (8 subjects), p = 0.0078 uncorrected, 0.012 with FDR of 3.'
     """
     return (f"{row['hub']}, {row['measure']}, {row['contrast']}: {row['difference']:.3f}, 95 % interval {row['low']:.3f} to "
             f"{row['high']:.3f}; "
@@ -135,9 +135,10 @@ def _welch(first, second):
 
     found = ttest_ind(first, second, equal_var=False)
     difference = first.mean() - second.mean()
+    error = np.sqrt(first.var(ddof=1) / len(first) + second.var(ddof=1) / len(second))
     low, high = found.confidence_interval()
     return {"first": first.mean(), "second": second.mean(), "difference": difference,
-            "standard_error": difference / found.statistic, "low": low, "high": high,
+            "standard_error": error, "low": low, "high": high,
             "t": found.statistic, "dof": found.df, "p": found.pvalue, "n_subjects": len(first),
             "method": "Welch's t of subjects' means"}
 

@@ -10,6 +10,7 @@ that it would enter; none is averaged over silently.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from convergence.analysis import validation
 _COLUMNS = ("subject", "roi", "model", "session", "layer", "similarity")
 
 
-def peak_depth(table, *, rule="mean_curve"):
+def peak_depth(table, *, rule="mean_curve", alpha=0.05):
     """Depth of the layer that is most like a parcel, for every subject, parcel and model.
 
     Parameters
@@ -34,7 +35,10 @@ def peak_depth(table, *, rule="mean_curve"):
         "center_of_mass": mean depth of the session-averaged curve, weighted by its positive r; NaN where no r is positive. The
         similarity is the largest r of that curve.
         "cross_validated": the layer is chosen by the mean curve of every second session, its r is read off the other sessions'
-        mean curve, then the other way round, and both are averaged. The r is not optimistic.
+        mean curve, then the other way round, and both are averaged. The r is not optimistic. Where it is not above 0 there is no
+        peak, and the depth is NaN.
+    alpha : float, above 0 to 1
+        Of "cross_validated": one-sided level of that test (below). 1: every parcel has a depth.
 
     Returns
     -------
@@ -44,12 +48,17 @@ def peak_depth(table, *, rule="mean_curve"):
     Raises
     ------
     ValueError
-        An unknown rule, a missing column, a combination that occurs twice, a session that lacks some layers or parcels, a model
-        with one layer, or, cross-validated, a subject with one session.
+        An unknown rule, an alpha out of range, a missing column, a combination that occurs twice, a session that lacks some
+        layers or parcels, a model with one layer, or, cross-validated, a subject with one session.
 
     Notes
     -----
     arXiv 2507.13941 for "signed_max"; ties go to the earlier layer.
+
+    No peak: a t-test over sessions of the r at the layer that the other half chose, in each half by itself; the two p-values,
+    which depend on each other as each half chooses for the other, are combined as Cauchy variables (Liu & Xie 2020, J. Am.
+    Stat. Assoc. 115:393-402). A half of one session has no p-value. With fewer than three sessions nothing can be tested, and
+    every depth is given.
 
     Examples
     --------
@@ -64,11 +73,13 @@ def peak_depth(table, *, rule="mean_curve"):
     0        2    7   net    1.0        -0.4
     """
     validation.option("peak_depth", "rule", rule, _RULES)
-    depth, similarity, known = zip(*((*_RULES[rule](cube), cube.known) for cube in _cubes("peak_depth", table)))
+    validation.number("peak_depth", "alpha", alpha, low=np.nextafter(0, 1), high=np.nextafter(1, 2))
+    choose = partial(_cross_validated, alpha=alpha) if rule == "cross_validated" else _RULES[rule]
+    depth, similarity, known = zip(*((*choose(cube), cube.known) for cube in _cubes("peak_depth", table)))
     return _long(table, np.stack(known, axis=-1), depth=np.stack(depth, axis=-1), similarity=np.stack(similarity, axis=-1))
 
 
-def layer_curves(table, *, n_points=None):
+def layer_curves(table, *, n_points=None, reference=False):
     """Similarity along the layers of every model, averaged over sessions and brought to the same depths for all models.
 
     Parameters
@@ -78,6 +89,8 @@ def layer_curves(table, *, n_points=None):
     n_points : int, optional
         Depths from 0 to 1 in equal steps; default: as many as the model with the most layers has, so that its curve stays as it
         is.
+    reference : bool
+        As published: one point fewer than that (the number of the last layer, counted from 0).
 
     Returns
     -------
@@ -88,11 +101,11 @@ def layer_curves(table, *, n_points=None):
     Raises
     ------
     ValueError
-        As for `peak_depth`; n_points below 2.
+        As for `peak_depth`; n_points below 2, or given together with reference.
 
     Notes
     -----
-    arXiv 2507.13941 interpolates to one point fewer than the largest model has layers.
+    arXiv 2507.13941 interpolates to one point fewer than the largest model has layers (`reference`): its curve is shifted, too.
 
     Examples
     --------
@@ -104,8 +117,10 @@ def layer_curves(table, *, n_points=None):
     """
     if n_points is not None:
         n_points = validation.whole_number("layer_curves", "n_points", n_points, at_least=2)
+        if reference:
+            raise ValueError(f"layer_curves: n_points={n_points} and reference=True each choose the depths; give one of them")
     curves = [(_over_sessions(cube.values, cube.sessions), cube.depths, cube.known) for cube in _cubes("layer_curves", table)]
-    grid = np.linspace(0, 1, n_points or max(len(depths) for _, depths, _ in curves))
+    grid = np.linspace(0, 1, n_points or max(len(depths) for _, depths, _ in curves) - reference)
     similarity = np.stack([_interpolate(curve, depths, grid) for curve, depths, _ in curves], axis=2)
     known = np.stack([known for *_, known in curves], axis=-1)
     return _long(table, known, depth=np.broadcast_to(grid, similarity.shape), similarity=similarity)
@@ -139,16 +154,37 @@ def _center_of_mass(cube):
         return weights @ cube.depths / weights.sum(-1), curve.max(-1)
 
 
-def _cross_validated(cube):
+def _cross_validated(cube, alpha):
     single = cube.subjects[cube.sessions.sum(1) == 1]
     if len(single):
         raise ValueError("peak_depth: rule='cross_validated' chooses in one half of the sessions and reads the other, "
                          f"but model {cube.model} has one session of subject {', '.join(map(str, single))}; "
                          "use rule='mean_curve', or leave them out")
     place = np.cumsum(cube.sessions, axis=1)
-    halves = [_over_sessions(cube.values, cube.sessions & (place % 2 == odd)) for odd in (1, 0)]
+    masks = [cube.sessions & (place % 2 == odd) for odd in (1, 0)]
+    halves = [_over_sessions(cube.values, mask) for mask in masks]
     both_ways = [_at_peak(chosen, cube.depths, read=other) for chosen, other in (halves, halves[::-1])]
-    return tuple(np.mean(results, axis=0) for results in zip(*both_ways))
+    depth, similarity = (np.mean(results, axis=0) for results in zip(*both_ways))
+    p = _either([_above_zero(cube.values, chosen.argmax(-1), mask) for chosen, mask in zip(halves, masks[::-1])])
+    return np.where(p > alpha, np.nan, depth), similarity
+
+
+def _above_zero(values, layer, sessions):
+    """(n_subjects, n_rois) one-sided p of a t-test over sessions of the r at one layer of each curve; NaN with one session."""
+    from scipy.stats import t as student
+
+    r = np.take_along_axis(values, layer[:, :, None, None], axis=-1)[..., 0]
+    n, mask = sessions.sum(1)[:, None], sessions[:, None, :]
+    mean = np.where(mask, r, 0).sum(2) / n
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = np.where(mask, (r - mean[..., None]) ** 2, 0).sum(2) / (n - 1)
+        return np.where(variance > 0, student.sf(mean / np.sqrt(variance / n), n - 1), np.where(variance == 0, mean <= 0, np.nan))
+
+
+def _either(p):
+    """Cauchy combination of two arrays of p-values; where one is NaN, the other."""
+    first, second = (np.where(np.isnan(own), other, own) for own, other in (p, p[::-1]))
+    return 0.5 - np.arctan((np.tan((0.5 - first) * np.pi) + np.tan((0.5 - second) * np.pi)) / 2) / np.pi
 
 
 _RULES = {"mean_curve": _mean_curve, "signed_max": _signed_max, "center_of_mass": _center_of_mass,

@@ -115,7 +115,7 @@ def image_rdm(rdms, images):
 
 
 def in_words(row, *, name=None):
-    """One row of `compare_models` or of hub contrasts as a sentence: estimate, interval, test, corrected or not.
+    """One row of `compare_models` as a sentence: estimate, interval, test, corrected or not.
 
     Examples
     --------

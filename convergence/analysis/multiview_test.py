@@ -2,9 +2,10 @@
 
     count_components(views, 5, n_permutations=1000)     # Components(eigenvalues, p, n_shared): p of the 1st, the 2nd given the 1st, ...
 
-At step k the k - 1 dimensions found before are taken out of every view; each view's stimuli are then relabelled on their own, and the largest
-eigenvalue of what is left is compared with those of the relabelled views. Nothing is factorised again: relabelling a view permutes the rows of
-its factor. Relabelling supposes that stimuli are exchangeable: average repetitions first, and remove what is common to neighbours in time.
+At step k the k - 1 dimensions found before are taken out of every view; each view's stimuli are then relabelled on their own,
+and the largest eigenvalue of what is left is compared with those of the relabelled views. Nothing is factorised again:
+relabelling a view permutes the rows of its factor. Relabelling supposes that stimuli are exchangeable: average repetitions
+first, and remove what is common to neighbours in time.
 """
 
 from typing import NamedTuple
@@ -17,14 +18,14 @@ from convergence.compute.device import is_tensor, resolve
 
 
 class Components(NamedTuple):
-    """eigenvalues (k,) of the steps; p (k,), never falling from step to step; n_shared, how many steps in a row have p <= alpha."""
+    """eigenvalues and p (k,) of the steps, p never falling; n_shared: how many steps in a row have p <= alpha."""
     eigenvalues: np.ndarray
     p: np.ndarray
     n_shared: int
 
 
-def count_components(views, n_components=5, *, n_permutations=1_000, alpha=0.05, regularization=0.1, kernel="linear", kernel_params=None, seed=0,
-                     device="auto"):
+def count_components(views, n_components=5, *, n_permutations=1_000, alpha=0.05, regularization=0.1, kernel="linear",
+                     kernel_params=None, seed=0, device="auto"):
     """Stepwise permutation test of the number of shared dimensions.
 
     Parameters
@@ -52,13 +53,15 @@ def count_components(views, n_components=5, *, n_permutations=1_000, alpha=0.05,
 
     Notes
     -----
-    After k - 1 dimensions are taken out, n - k directions are left in every view; they are relabelled in an orthonormal basis of that space,
-    not as n dependent rows (Theil residuals), which keeps the error rate. p is the running maximum over the steps.
+    After k - 1 dimensions are taken out, n - k directions are left in every view; they are relabelled in an
+    orthonormal basis of that space, not as n dependent rows (Theil residuals), which keeps the error rate. p is the running
+    maximum over the steps.
 
-    Time: an n^3 eigendecomposition per view, then per relabelling the largest eigenvalue of a (n_views n)^2 matrix, or beyond 1,500 of them some 100
-    products with the n x n factors: 5 ms for 3 views of 80 stimuli, 10 s for 8 views of 1,000.
+    Time: an n^3 eigendecomposition per view, then per relabelling the largest eigenvalue of a (n_views n)^2 matrix, or beyond
+    1,500 of them some 100 products with the n x n factors: 5 ms for 3 views of 80 stimuli, 10 s for 8 views of 1,000.
 
-    Winkler, Renaud, Smith & Nichols (2020), NeuroImage 220:117065, for two views; here for several, with their sum of covariances.
+    Winkler, Renaud, Smith & Nichols (2020), NeuroImage 220:117065, for two views; here for several, with their sum of
+    covariances.
     """
     import torch
     from convergence.analysis.multiview_solver import largest, top_directions

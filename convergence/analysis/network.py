@@ -3,6 +3,7 @@
     nodes(backbone, communities)                            # degree, strength, betweenness, participation of every parcel
     consensus_communities([backbone of each subject])       # a Series: community of every parcel, the same whoever runs it
     edge_frequency(matrices, n_trees, n_bootstrap=1000)     # how often an edge is in the backbone when subjects are drawn again
+    label_agreement(communities, hubs)                      # do communities follow labels given beforehand?
 
 A backbone is what `spanning_tree_backbone` returns. Graph algorithms are networkx's.
 """
@@ -28,9 +29,9 @@ def nodes(backbone, communities=None):
     Returns
     -------
     DataFrame, index roi
-        degree: number of edges. strength: sum of their similarities. betweenness: part of the shortest paths between two others that go
-        through it, where an edge is as long as 1 - similarity (0 to 1). participation: 1 - sum over communities of (edges into it / degree)^2,
-        0 where all edges stay in one community; NaN without `communities`.
+        degree: number of edges. strength: sum of their similarities. betweenness: part of the shortest paths between two others
+        that go through it, where an edge is as long as 1 - similarity (0 to 1). participation: 1 - sum over communities of
+        (edges into it / degree)^2, 0 where all edges stay in one community; NaN without `communities`.
 
     Notes
     -----
@@ -68,8 +69,8 @@ def consensus_communities(backbones, *, resolution=1.0, n_runs=50, seed=0):
 
     Notes
     -----
-    How often two parcels fall into one community, over runs and subjects, is a network again; what exceeds the chance of two parcels drawn at
-    random is divided by Louvain until all runs agree. Edges of negative similarity do not count.
+    How often two parcels fall into one community, over runs and subjects, is a network again; what exceeds the
+    chance of two parcels drawn at random is divided by Louvain until all runs agree. Edges of negative similarity do not count.
 
     Blondel et al. (2008), J. Stat. Mech. P10008; Lancichinetti & Fortunato (2012), Sci. Rep. 2:336.
     """
@@ -111,8 +112,8 @@ def edge_frequency(matrices, n_trees, *, n_bootstrap=1_000, seed=0):
         raise ValueError("edge_frequency: the matrices have different parcels; choose those that all subjects have")
     stack, rng, counts = np.stack([matrix.to_numpy(np.float64) for matrix in matrices]), np.random.default_rng(seed), {}
     for _ in range(n_bootstrap):
-        drawn = stack[rng.integers(len(stack), size=len(stack))].mean(0)
-        for edge in spanning_tree_backbone(pd.DataFrame(drawn, first.index, first.columns), n_trees)[["source", "target"]].itertuples(index=False):
+        drawn = pd.DataFrame(stack[rng.integers(len(stack), size=len(stack))].mean(0), first.index, first.columns)
+        for edge in spanning_tree_backbone(drawn, n_trees)[["source", "target"]].itertuples(index=False):
             counts[tuple(edge)] = counts.get(tuple(edge), 0) + 1
     table = pd.DataFrame([(*edge, count / n_bootstrap) for edge, count in counts.items()], columns=["source", "target", "frequency"])
     return table.sort_values(["frequency", "source", "target"], ascending=[False, True, True], ignore_index=True)
@@ -138,8 +139,51 @@ def _together(network, rois, resolution, n_runs, rng):
     network = networkx.Graph((a, b, attributes) for a, b, attributes in network.edges(data=True) if attributes["similarity"] > 0)
     together = np.zeros((len(rois), len(rois)))
     for _ in range(n_runs):
-        for community in networkx.community.louvain_communities(network, weight="similarity", resolution=resolution, seed=int(rng.integers(2**31))):
+        seed = int(rng.integers(2**31))
+        for community in networkx.community.louvain_communities(network, weight="similarity", resolution=resolution, seed=seed):
             members = [position[roi] for roi in community]
             together[np.ix_(members, members)] += 1
     together[np.diag_indices_from(together)] = n_runs
     return together / n_runs
+
+
+def label_agreement(communities, labels, *, n_permutations=10_000, seed=0):
+    """Do communities follow labels that were given beforehand? Adjusted Rand index, and how often shuffled labels reach it.
+
+    Parameters
+    ----------
+    communities, labels : (n,) sequences
+        Of the same parcels, in the same order.
+    n_permutations : int
+    seed : int
+
+    Returns
+    -------
+    index : float
+        1 where both divide the parcels alike, 0 as by chance; NaN where there are fewer than two labels, or fewer than four
+        parcels.
+    p : float
+        One-sided: (1 + count) / (1 + n_permutations).
+
+    Notes
+    -----
+    Shuffles keep the sizes of groups, so that the index rises with the number of pairs of parcels that are together
+    in both. Neighbouring parcels are alike, and labels often name neighbours: p does not say that the network knows more than
+    that.
+
+    Hubert & Arabie (1985), J. Classif. 2:193-218.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    n_permutations = validation.whole_number("label_agreement", "n_permutations", n_permutations, at_least=1)
+    (communities, _), (labels, names) = pd.factorize(np.asarray(communities)), pd.factorize(np.asarray(labels))
+    if len(communities) != len(labels):
+        raise ValueError(f"label_agreement: {len(communities)} communities and {len(labels)} labels; give both of the same "
+                         "parcels")
+    if len(names) < 2 or len(labels) < 4:
+        return np.nan, np.nan
+    members, of_label = np.eye(communities.max() + 1)[communities], np.eye(len(names))[labels]
+    rng = np.random.default_rng(seed)
+    together = lambda rows: ((members.T @ rows) ** 2).sum()
+    null = np.array([together(of_label[rng.permutation(len(labels))]) for _ in range(n_permutations)])
+    return float(adjusted_rand_score(labels, communities)), float((1 + (null >= together(of_label) - 1e-9).sum()) / (1 + n_permutations))

@@ -3,8 +3,8 @@
     fit_power_law(x, y)                 # y = a x^b by least squares: a, b, r_squared, and a bootstrap interval
     fit_joint_power_law(measures)       # X_rj = a_j rho_r^b_j: several measures as powers of one quality of every parcel
 
-Parcels that lie side by side are alike, so that drawing parcels one by one makes intervals too narrow: give `blocks` (an area, a hemisphere's
-region) and whole blocks are drawn.
+Parcels that lie side by side are alike, so that drawing parcels one by one makes intervals too narrow: give `blocks` (an area,
+a hemisphere's region) and whole blocks are drawn.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,8 @@ from convergence.analysis import validation
 
 
 class PowerLaw(NamedTuple):
-    """y = a x^b; r_squared = 1 - residual / total sum of squares; interval: DataFrame with rows a, b and columns low, high (95 %)."""
+    """y = a x^b; r_squared = 1 - residual / total sum of squares; interval: DataFrame with rows a, b and columns low, high (95
+    %)."""
     a: float
     b: float
     r_squared: float
@@ -24,7 +25,8 @@ class PowerLaw(NamedTuple):
 
 
 class JointPowerLaw(NamedTuple):
-    """measures: DataFrame, index measure, columns a, b, r_squared and the bounds a_low, a_high, b_low, b_high (95 %); rho: Series, index parcel."""
+    """measures: DataFrame, index measure, columns a, b, r_squared and the bounds a_low, a_high, b_low, b_high (95 %); rho:
+    Series, index parcel."""
     measures: pd.DataFrame
     rho: pd.Series
 
@@ -52,8 +54,8 @@ def fit_power_law(x, y, *, blocks=None, n_bootstrap=1_000, seed=0):
 
     Notes
     -----
-    Non-linear least squares in y, so that large values count most (a line through the logarithms lets the small ones decide). Percentile
-    interval; draws with fewer than 3 different x are left out.
+    Non-linear least squares in y, so that large values count most (a line through the logarithms lets the small
+    ones decide). Percentile interval; draws with fewer than 3 different x are left out.
 
     arXiv 2507.13941 fits so, with single parcels drawn.
 
@@ -66,8 +68,8 @@ def fit_power_law(x, y, *, blocks=None, n_bootstrap=1_000, seed=0):
     """
     x, y = _pair("fit_power_law", x, y)
     if not (x > 0).all():
-        raise ValueError(f"fit_power_law: x has {validation.count(int((x <= 0).sum()), 'value')} at or below 0, of which a power is undefined; "
-                         "leave these parcels out, or shift x and say so")
+        raise ValueError(f"fit_power_law: x has {validation.count(int((x <= 0).sum()), 'value')} at or below 0, of which a power is "
+                         "undefined; leave these parcels out, or shift x and say so")
     n_bootstrap = validation.whole_number("fit_power_law", "n_bootstrap", n_bootstrap, at_least=1)
     a, b = _least_squares(x, y)
     residual, total = ((y - a * x ** b) ** 2).sum(), ((y - y.mean()) ** 2).sum()
@@ -103,10 +105,11 @@ def fit_joint_power_law(measures, *, blocks=None, n_bootstrap=200, n_restarts=10
 
     Notes
     -----
-    The model is NOT identifiable by itself: (rho, a_j, b_j) and (c rho^k, a_j c^(-b_j / k), b_j / k) fit equally well for every c and k. Only b_j / b_i,
-    and with it the law between two measures, is in the data. Here the smallest b is set to 1 and the largest a to 1: rho is then what the measure
-    with b = 1 would be if it reached the ceiling of the best one. The published fit (arXiv 2507.13941) bounds rho and a by 1 and b from below by 1, and lets
-    the start decide the rest; its rho is a ceiling by convention only.
+    The model is NOT identifiable by itself: (rho, a_j, b_j) and (c rho^k, a_j c^(-b_j / k), b_j / k) fit equally
+    well for every c and k. Only b_j / b_i, and with it the law between two measures, is in the data. Here the smallest b is set
+    to 1 and the largest a to 1: rho is then what the measure with b = 1 would be if it reached the ceiling of the best one. The
+    published fit (arXiv 2507.13941) bounds rho and a by 1 and b from below by 1, and lets the start decide the rest; its rho is
+    a ceiling by convention only.
 
     Unweighted least squares by Levenberg-Marquardt in the logarithms of all parameters, with the analytic Jacobian.
 
@@ -147,18 +150,20 @@ def _pair(function, x, y):
 def _positive_measures(measures):
     values = np.asarray(measures, np.float64)
     if not isinstance(measures, pd.DataFrame) or values.shape[1] < 2 or len(values) < 4:
-        raise ValueError(f"fit_joint_power_law: measures has shape {values.shape}; expected a DataFrame of at least 4 parcels by 2 measures")
+        raise ValueError(f"fit_joint_power_law: measures has shape {values.shape}; expected a DataFrame of at least 4 parcels by "
+                         "2 measures")
     bad = ~(values > 0).all(1) | ~np.isfinite(values).all(1)
     if bad.any():
-        raise ValueError(f"fit_joint_power_law: measures is not positive in {bad.sum()} of {len(bad)} parcels: {', '.join(map(str, measures.index[bad][:10]))}; "
-                         "leave them out")
+        raise ValueError(f"fit_joint_power_law: measures is not positive in {bad.sum()} of {len(bad)} parcels: "
+                         f"{', '.join(map(str, measures.index[bad][:10]))}; leave them out")
     return values
 
 
 def _least_squares(x, y, start=(1.0, 0.5)):
     from scipy.optimize import curve_fit
     try:
-        return curve_fit(lambda x, a, b: a * x ** b, x, y, p0=start, jac=lambda x, a, b: np.stack([x ** b, a * x ** b * np.log(x)], 1), maxfev=5_000)[0]
+        return curve_fit(lambda x, a, b: a * x ** b, x, y, p0=start, maxfev=5_000,
+                         jac=lambda x, a, b: np.stack([x ** b, a * x ** b * np.log(x)], 1))[0]
     except RuntimeError as error:
         raise ValueError(f"fit_power_law: no convergence ({error}); is y a rising or falling curve of x at all?") from error
 

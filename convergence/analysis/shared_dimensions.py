@@ -6,8 +6,9 @@
     found.shared_variance                               # part of a person's response variance that lies along a dimension
     leave_pair_out(kernels, found, mask=mask)           # the same coordinates, found without the two people that are compared
 
-The penalty of KMCCA (multiview.py) is chosen by cross-validation over images. Everything works on the people's Gram matrices, so that folds,
-penalties and refits cost no further pass over voxels. Supposes that images are exchangeable: average repetitions first.
+The penalty of KMCCA (multiview.py) is chosen by cross-validation over images. Everything works on the people's Gram matrices,
+so that folds, penalties and refits cost no further pass over voxels. Supposes that images are exchangeable: average repetitions
+first.
 """
 
 from typing import NamedTuple
@@ -21,8 +22,9 @@ PENALTIES = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 
 
 class SharedDimensions(NamedTuple):
-    """regularization: the penalty chosen; eigenvalues (k,) of the fit to all images; scores (n, k), of length 1 over the images, signs as
-    KMCCA's; held_out_r (k,): mean over pairs of people; p (k,), one-sided, and p_max (k,), corrected for the k dimensions; shared_variance (k,)."""
+    """regularization: the penalty chosen; eigenvalues (k,) of the fit to all images; scores (n, k), of length 1 over the
+    images, signs as KMCCA's; held_out_r (k,): mean over pairs of people; p (k,), one-sided, and p_max (k,), corrected for the k
+    dimensions; shared_variance (k,)."""
     regularization: float
     eigenvalues: np.ndarray
     scores: np.ndarray
@@ -46,14 +48,15 @@ def gram_of(responses):
     return gram * (len(x) / trace)
 
 
-def shared_dimensions(kernels, *, mask=None, n_components=10, penalties=PENALTIES, n_folds=5, n_permutations=1_000, seed=0, device="auto"):
+def shared_dimensions(kernels, *, mask=None, n_components=10, penalties=PENALTIES, n_folds=5, n_permutations=1_000, seed=0,
+                      device="auto"):
     """Find the shared dimensions and test them on held-out images.
 
     Parameters
     ----------
     kernels : list of (n, n) arrays
-        Gram matrices of the same images in the same order, one per person, at least two. Rows and columns of images that a person lacks
-        may hold anything.
+        Gram matrices of the same images in the same order, one per person, at least two. Rows and columns of images that a
+        person lacks may hold anything.
     mask : (n_subjects, n) bool, optional
         Which images each person has; default: all.
     n_components : int
@@ -79,11 +82,12 @@ def shared_dimensions(kernels, *, mask=None, n_components=10, penalties=PENALTIE
     -----
     Chosen is the penalty with the largest mean of the held-out agreements of all dimensions.
 
-    Null: the held-out scores of every person are shuffled within every fold, each person on its own, without a new fit; the penalty is
-    chosen anew in each shuffle, so that choosing it is part of the test. Each fold has a p-value of its own, and these are combined
-    (`combined`): models of different folds share training images, so that the folds' agreements are correlated, which no shuffle of scores
-    imitates. A test of their mean would reject 10 to 15 % of true nulls at 0.05, this one 4 to 7 %. p_max compares with the largest of the k
-    dimensions, each in standard deviations of its null (max-T; Westfall & Young 1993, Resampling-Based Multiple Testing).
+    Null: the held-out scores of every person are shuffled within every fold, each person on its own, without a new fit; the
+    penalty is chosen anew in each shuffle, so that choosing it is part of the test. Each fold has a p-value of its own, and
+    these are combined (`combined`): models of different folds share training images, so that the folds' agreements are
+    correlated, which no shuffle of scores imitates. A test of their mean would reject 10 to 15 % of true nulls at 0.05, this
+    one 4 to 7 %. p_max compares with the largest of the k dimensions, each in standard deviations of its null (max-T; Westfall
+    & Young 1993, Resampling-Based Multiple Testing).
 
     Time: n_folds x penalties + 1 fits of KMCCA, of n^3 per person each.
     """
@@ -105,16 +109,19 @@ def folds(n, n_folds, seed=0):
     """(n,) int: the part, from 0, that each of n images belongs to; sizes differ by one at most."""
     n_folds = validation.whole_number("folds", "n_folds", n_folds, at_least=2)
     if n < n_folds * validation.MINIMUM_STIMULI:
-        raise ValueError(f"folds: {n} images in {n_folds} folds are fewer than {validation.MINIMUM_STIMULI} in each; give more images or fewer folds")
+        raise ValueError(f"folds: {n} images in {n_folds} folds are fewer than {validation.MINIMUM_STIMULI} in each; give more "
+                         "images or fewer folds")
     return np.random.default_rng(seed).permutation(np.arange(n) % n_folds)
 
 
 def held_out_scores(kernels, mask, fold, *, regularization, n_components=10, device="auto"):
-    """(n_subjects, n, n_components) scores of every image by the model of the folds that it is not in; NaN where a person lacks it."""
+    """(n_subjects, n, n_components) scores of every image by the model of the folds that it is not in; NaN where a person lacks
+    it."""
     found = np.full((len(kernels), len(fold), n_components), np.nan)
     for part in np.unique(fold):
         train, test = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
-        model = _fit([k[np.ix_(train, train)] for k in kernels], mask[:, train], regularization, n_components=n_components, device=device)
+        model = _fit([k[np.ix_(train, train)] for k in kernels], mask[:, train], regularization, n_components=n_components,
+                     device=device)
         found[:, test] = model.transform([k[np.ix_(test, train)] for k in kernels], mask=mask[:, test])
     return found
 
@@ -131,8 +138,8 @@ def agreement(scores, fold):
     Returns
     -------
     (..., n_folds, k) array
-        Where nothing is missing, the mean Pearson r of all pairs. Else scores are standardised over the images that a person has, and their
-        products are averaged over all pairs and images that both have.
+        Where nothing is missing, the mean Pearson r of all pairs. Else scores are standardised over the images that a person
+        has, and their products are averaged over all pairs and images that both have.
     """
     z = _standardised(scores, fold)
     products = z.sum(-3) ** 2 - (z ** 2).sum(-3)
@@ -148,7 +155,8 @@ def combined(p):
 
 
 def common_scores(view_scores):
-    """(n, k) mean over people of their scores (n_subjects, n, k), NaN left out, of length 1 over the images; NaN where nobody has the image."""
+    """(n, k) mean over people of their scores (n_subjects, n, k), NaN left out, of length 1 over the images; NaN where nobody
+    has the image."""
     present = ~np.isnan(view_scores)
     n = present.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -159,8 +167,9 @@ def common_scores(view_scores):
 def shared_variance(kernels, scores, *, mask=None):
     """Part of the variance of a person's responses that a regression on a dimension explains, averaged over people: (k,), 0 to 1.
 
-    Of a person with centred Gram matrix K and a dimension's scores c, centred and of length 1 over the images that the person has: c' K c / trace K,
-    the R^2 of all voxels together. One dimension at a time: scores of two dimensions may be correlated, so that parts do not add up. In-sample.
+    Of a person with centred Gram matrix K and a dimension's scores c, centred and of length 1 over the images that the person
+    has: c' K c / trace K, the R^2 of all voxels together. One dimension at a time: scores of two dimensions may be correlated,
+    so that parts do not add up. In-sample.
     """
     kernels, mask = _checked("shared_variance", kernels, mask)
     parts = []
@@ -173,8 +182,8 @@ def shared_variance(kernels, scores, *, mask=None):
 
 
 def signed(scores, positive=None):
-    """Scores (n, k) with the sign of each dimension chosen: images in `positive` (n,) bool have the higher mean; where there are none, or
-    nothing else, the score that is largest in size is positive."""
+    """Scores (n, k) with the sign of each dimension chosen: images in `positive` (n,) bool have the higher mean; where there
+    are none, or nothing else, the score that is largest in size is positive."""
     known = np.isfinite(scores).all(1)
     if positive is not None:
         positive = np.asarray(positive, bool)
@@ -197,13 +206,11 @@ def leave_pair_out(kernels, found, *, mask=None, device="auto"):
     Returns
     -------
     dict of (n, k) arrays by (a, b)
-        a <= b, numbers of kernels left out; a = b: one. NaN for images that none of the others has. Empty of those for which fewer than two people
-        are left.
+        a <= b, numbers of kernels left out; a = b: one. NaN for images that none of the others has. Empty of those for which
+        fewer than two people are left.
 
-    Notes
-    -----
-    A refit may find dimensions in another order or turned around: the one that correlates most with dimension k of `found` is called k (one to
-    one, largest sum of \\|r\\|), with the sign that makes r positive.
+    Notes ----- A refit may find dimensions in another order or turned around: the one that correlates most with dimension k of
+    `found` is called k (one to one, largest sum of \\|r\\|), with the sign that makes r positive.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -213,7 +220,8 @@ def leave_pair_out(kernels, found, *, mask=None, device="auto"):
         others = [c for c in range(n) if c not in (a, b)]
         if len(others) < 2:
             continue
-        model = _fit([kernels[c] for c in others], mask[others], found.regularization, n_components=found.scores.shape[1], device=device)
+        model = _fit([kernels[c] for c in others], mask[others], found.regularization, n_components=found.scores.shape[1],
+                     device=device)
         scores = common_scores(model.view_scores_)
         known = np.isfinite(scores).all(1) & np.isfinite(found.scores).all(1)
         r = np.corrcoef(found.scores[known], scores[known], rowvar=False)[:len(found.eigenvalues), len(found.eigenvalues):]
@@ -228,7 +236,8 @@ def _checked(function, kernels, mask):
         raise ValueError(f"{function}: found {validation.count(len(arrays), 'kernel')}; at least 2 people are needed")
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1 or any(len(shape) != 2 or shape[0] != shape[1] for shape in shapes):
-        raise ValueError(f"{function}: kernels have the shapes {', '.join(map(str, sorted(shapes)))}; expected square matrices of the same images (gram_of)")
+        raise ValueError(f"{function}: kernels have the shapes {', '.join(map(str, sorted(shapes)))}; expected square matrices "
+                         "of the same images (gram_of)")
     n = len(arrays[0])
     mask = np.ones((len(arrays), n), bool) if mask is None else np.asarray(mask)
     if mask.shape != (len(arrays), n) or mask.dtype != bool:
@@ -248,7 +257,8 @@ def _null(held_out, fold, n_permutations, seed):
     n_products, starts = _n_products(held_out, fold), np.flatnonzero(np.diff(np.sort(fold), prepend=-1))
     by_fold = np.argsort(fold, kind="stable")
     constant = np.add.reduceat((z ** 2).sum(1)[:, by_fold], starts, axis=1)
-    groups = np.where(missing, -1, fold)                                    # (n_subjects, n): a shuffle leaves missing images in place
+    # (n_subjects, n): a shuffle leaves missing images in place
+    groups = np.where(missing, -1, fold)
     places = np.argsort(groups, axis=1, kind="stable")
     null = np.empty((n_permutations, *n_products.shape[1:]))
     for one in null:
@@ -288,7 +298,8 @@ def _n_products(scores, fold):
     m = (~np.isnan(scores)).sum(-3)
     products = np.stack([(m * (m - 1))[..., fold == part, :].sum(-2) for part in np.unique(fold)], -2)
     if not products.all():
-        raise ValueError("shared_dimensions: in some fold no image is common to two people; use fewer folds, or leave out people with few images")
+        raise ValueError("shared_dimensions: in some fold no image is common to two people; use fewer folds, or leave out "
+                         "people with few images")
     return products
 
 

@@ -3,8 +3,8 @@
     turns = spins(coordinates, hemisphere, n_spins=10_000)          # (n_spins, n_parcels): which parcel's value comes where
     correlate_maps(x, y, turns)                                     # r, p (naive), p_spin
 
-Neighbouring parcels are alike, so that two unrelated smooth maps often correlate and the naive p-value is far too small. A random rotation of the
-cortical sphere moves one map as a whole and keeps its smoothness; r of many rotated maps is the null.
+Neighbouring parcels are alike, so that two unrelated smooth maps often correlate and the naive p-value is far too small. A
+random rotation of the cortical sphere moves one map as a whole and keeps its smoothness; r of many rotated maps is the null.
 """
 
 from typing import NamedTuple
@@ -39,8 +39,8 @@ def spins(coordinates, hemisphere=None, *, n_spins=10_000, seed=0):
     Returns
     -------
     (n_spins, n_parcels) intp
-        In spin s, parcel k gets the value of parcel result[s, k]: the one whose rotated centroid is nearest. The right hemisphere turns as the
-        left one's mirror image.
+        In spin s, parcel k gets the value of parcel result[s, k]: the one whose rotated centroid is nearest. The right
+        hemisphere turns as the left one's mirror image.
 
     Raises
     ------
@@ -58,8 +58,8 @@ def spins(coordinates, hemisphere=None, *, n_spins=10_000, seed=0):
         raise ValueError(f"spins: coordinates has shape {points.shape}; expected (n_parcels, 3)")
     sides = np.full(len(points), "lh") if hemisphere is None else np.asarray(hemisphere).astype(str)
     if sides.shape != (len(points),) or not np.isin(sides, ("lh", "rh")).all():
-        raise ValueError(f"spins: hemisphere has shape {sides.shape} and values {', '.join(np.unique(sides)[:4])}; expected 'lh' or 'rh' for each of "
-                         f"{len(points)} parcels")
+        raise ValueError(f"spins: hemisphere has shape {sides.shape} and values {', '.join(np.unique(sides)[:4])}; "
+                         f"expected 'lh' or 'rh' for each of {len(points)} parcels")
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
     validation.finite("spins", "coordinates", points)
     if not (lengths > 0).all():
@@ -112,7 +112,8 @@ def correlate_maps(x, y, turns, *, method="pearson"):
     validation.option("correlate_maps", "method", method, METHODS)
     x, y, turns = np.asarray(x, np.float64), np.asarray(y, np.float64), np.asarray(turns)
     if x.ndim != 1 or x.shape != y.shape or turns.ndim != 2 or turns.shape[1] != len(x):
-        raise ValueError(f"correlate_maps: x has shape {x.shape}, y {y.shape}, turns {turns.shape}; expected two vectors and (n_spins, n_parcels) of one length")
+        raise ValueError(f"correlate_maps: x has shape {x.shape}, y {y.shape}, turns {turns.shape}; "
+                         "expected two vectors and (n_spins, n_parcels) of one length")
     known = np.isfinite(x) & np.isfinite(y)
     if known.sum() < 4:
         raise ValueError(f"correlate_maps: {known.sum()} of {len(x)} parcels have both values; at least 4 are needed")

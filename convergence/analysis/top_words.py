@@ -1,9 +1,10 @@
 """Which words go with which end of a dimension: captions of images against the images' coordinates.
 
-    words, present = word_presence(captions, least=10)      # captions: {image: all its captions in one text}; (n_images, n_words) bool
+    words, present = word_presence(captions, least=10)      # captions: a text per image; present: (n_images, n_words) bool
     top_words(scores, present, words)                       # dimension, rank, sign, word, n_images, effect, t, p, p_fdr
 
-Words are lemmas (simplemma: "dogs" is "dog"), without scikit-learn's English stop words; a word is in an image's captions or not, however often.
+Words are lemmas (simplemma: "dogs" is "dog"), without scikit-learn's English stop words; a word is in an image's captions or
+not, however often.
 """
 
 import re
@@ -52,7 +53,8 @@ def word_presence(captions, *, least=10):
     counts = pd.Series([word for words in found for word in words], dtype=object).value_counts()
     words = sorted(counts.index[(counts >= least) & (len(found) - counts >= least)])
     if not words:
-        raise ValueError(f"word_presence: no word is in {least} of {len(found)} images and lacking in {least}; the most frequent is in "
+        raise ValueError(f"word_presence: no word is in {least} of {len(found)} images and lacking in {least}; the most "
+                         "frequent is in "
                          f"{counts.max() if len(counts) else 0}; lower `least`, or give more captions")
     return words, np.array([[word in own for word in words] for own in found])
 
@@ -69,9 +71,9 @@ def top_words(scores, present, words):
     Returns
     -------
     DataFrame
-        dimension (from 1), sign (1: its images lie at the positive end), rank (from 1 within dimension and sign, by the size of t), word, n_images,
-        effect (difference of mean z-scores, with minus without), t and p (Welch, two-sided), p_fdr (Benjamini-Hochberg within the dimension);
-        sorted by dimension, sign (positive first) and rank.
+        dimension (from 1), sign (1: its images lie at the positive end), rank (from 1 within dimension and sign, by the size of
+        t), word, n_images, effect (difference of mean z-scores, with minus without), t and p (Welch, two-sided), p_fdr
+        (Benjamini-Hochberg within the dimension); sorted by dimension, sign (positive first) and rank.
 
     Raises
     ------
@@ -91,15 +93,18 @@ def top_words(scores, present, words):
     """
     scores, present = np.asarray(scores, np.float64), np.asarray(present)
     if scores.ndim != 2 or present.shape != (len(scores), len(words)) or present.dtype != bool:
-        raise ValueError(f"top_words: scores has shape {scores.shape}, present {present.shape} of {present.dtype}, and there are {len(words)} words; "
+        raise ValueError(f"top_words: scores has shape {scores.shape}, present {present.shape} of {present.dtype}, and there "
+                         f"are {len(words)} words; "
                          "expected (n_images, n_dimensions) and (n_images, n_words) bool")
     validation.finite("top_words", "scores", scores, what="images", remedy="leave these images out")
     n = present.sum(0)
     rare = [word for word, count in zip(words, n) if min(count, len(scores) - count) < 2]
     if rare:
-        raise ValueError(f"top_words: {', '.join(rare[:6])}: in fewer than two images, or lacking in fewer than two; leave such words out")
+        raise ValueError(f"top_words: {', '.join(rare[:6])}: in fewer than two images, or lacking in fewer than two; leave "
+                         "such words out")
     effect, t, p = _welch((scores - scores.mean(0)) / scores.std(0), present)
-    frames = [pd.DataFrame({"dimension": k + 1, "sign": np.where(t[k] < 0, -1, 1), "word": words, "n_images": n, "effect": effect[k], "t": t[k],
+    frames = [pd.DataFrame({"dimension": k + 1, "sign": np.where(t[k] < 0, -1, 1), "word": words, "n_images": n,
+                            "effect": effect[k], "t": t[k],
                             "p": p[k], "p_fdr": fdr(p[k])}) for k in range(len(t))]
     table = pd.concat(frames).assign(size=lambda frame: frame["t"].abs())
     table = table.sort_values(["dimension", "sign", "size", "word"], ascending=[True, False, False, True], ignore_index=True)

@@ -87,7 +87,7 @@ class _AllPairs:
         new = relabellings.T.contiguous()
         total = 0
         for i0, i1, a in self.bands:
-            index = (new[i0:i1, None] * self.n + new[None, i0 + 1:]).flatten()             # (rows, columns, k): an entry of all k together
+            index = (new[i0:i1, None] * self.n + new[None, i0 + 1:]).flatten()     # (rows, columns, k): an entry of all k together
             gathered = self._take(index)
             total = total + a @ gathered.view(-1, k * n_b)
         return total.view(-1, k, n_b).transpose(0, 1)
@@ -119,7 +119,7 @@ class _Pairs:
         threads = 1 if self.entries.is_cuda else min(torch.get_num_threads(), len(self.entries))
         if threads == 1:
             return torch.stack([one(rdm) for rdm in range(len(self.entries))], 1)
-        with ThreadPoolExecutor(threads) as pool:                                          # a one-dimensional gather uses one core
+        with ThreadPoolExecutor(threads) as pool:                               # a one-dimensional gather uses one core
             return torch.stack(list(pool.map(one, range(len(self.entries)))), 1)
 
     def _one(self, rdm, indices, k):

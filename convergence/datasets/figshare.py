@@ -22,7 +22,7 @@ _UNPACK = {".zip": "unzip -n {}", ".tar": "tar --skip-old-files -xf {}", ".tar.g
 
 
 def commands(root, item, description, *, only="", into="."):
-    """Shell lines that download an item's files.
+    """Shell lines that download an item's files; where their list is not there, or damaged, those that fetch it.
 
     Parameters
     ----------
@@ -36,17 +36,15 @@ def commands(root, item, description, *, only="", into="."):
         Only files with this in their names, if there are any.
     into : str
         Folder below root for them.
-
-    Raises
-    ------
-    ValueError
-        The list in the folder is damaged.
     """
     lines, listing = [f"# figshare item {item}: {description}"], list_file(root, item)
-    if not listing.exists():
+    try:
+        files = read_list(listing) if listing.exists() else []
+    except ValueError:                                  # a finding of its own; it must not hide the others
+        files = []
+    if not files:
         return [*lines, f"mkdir -p {_quoted(root)} && curl -fsSL -o {_quoted(listing)} {_quoted(_API.format(item=item))}",
                 "#   names, lengths and MD5 sums stand in that list; ask for the commands again when it is there"]
-    files = read_list(listing)
     for file in [file for file in files if only in file["name"]] or files:
         lines += [f"cd {_quoted(Path(root) / into)} && {line}" for line in _commands_of(file)]
     return [lines[0], f"mkdir -p {_quoted(Path(root) / into)}", *lines[1:]]

@@ -254,8 +254,8 @@ def open_features(path, dataset=None):
 def list_features(folder, dataset="*", *, untrained=None):
     """Sorted paths of the finished feature files of a dataset (default: of all), the trained networks first.
 
-    A published .pt file is one of them, unless an .h5 file has its name. A part of a dataset (bold5000-coco) also has the files of
-    the whole, except where it has one of that name itself: both number images alike.
+    A published .pt file is one of them, unless an .h5 file has its name. A part of a dataset (bold5000-coco) also has the files
+    of the whole, except where it has one of that name itself: both number images alike.
     untrained: only networks with random weights (True), only trained ones (False), or both (None).
     """
     kinds = [False, True] if untrained is None else [untrained]

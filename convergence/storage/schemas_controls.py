@@ -1,5 +1,5 @@
-"""What is in the tables of controls: categories, tokenisers, image statistics, mismatched stimuli, shares of several controls. Data
-only."""
+"""What is in the tables of controls: categories, tokenisers, image statistics, mismatched stimuli, shares of several controls.
+Data only."""
 
 from convergence.storage.columns import IMAGE, REASON, ROI, SUBJECT, Column, Table
 
@@ -8,7 +8,8 @@ _STATISTICS, _ORDER = "4_other_alignments/5_image_statistics.py", "4_other_align
 _SHARES = "4_other_alignments/9_variance_partitioning.py"
 _SCORES = {
     "metric": Column("category", "rsa, rho_a (RSA where many distances are tied), or another metric's name"),
-    "score": Column("float32", "similarity of the parcel with the vector, larger is more alike; empty where it cannot be computed")}
+    "score": Column("float32",
+                    "similarity of the parcel with the vector, larger is more alike; empty where it cannot be computed")}
 _WHY = {
     "n_stimuli": Column("uint32", "(ours) trials that the score is of", optional=True),
     "reason": Column("str", "(ours) why the score is empty; '' where it is not", optional=True)}
@@ -58,7 +59,8 @@ CONTROLS = {
          "reason": REASON}),
     "out_of_order_parcels": Table(
         "{dataset}/out_of_order_{hemispheres}_parcels.parquet", _ORDER,
-        "(ours) The mean over pairs of subjects and of sessions, per parcel, against sessions read forwards or backwards at random.",
+        "(ours) The mean over pairs of subjects and of sessions, per parcel, against sessions read forwards or backwards at "
+        "random.",
         {"roi": ROI,
          "observed": Column("float64", "mean RSA of trials at the same place; empty where it could not be computed"),
          "null_mean": Column("float64", "what drift alone gives: the mean over patterns of reversals"),
@@ -73,7 +75,8 @@ CONTROLS = {
         "(ours) How much of every parcel's RDM several control RDMs explain together, each alone and in common.",
         {"subject": SUBJECT, "roi": ROI,
          "term": Column("category", "all; the name of a control; names joined by + : what exactly these have in common"),
-         "kind": Column("category", "total (all together), alone (a control by itself), unique (what only it explains), shared (what "
+         "kind": Column("category",
+                        "total (all together), alone (a control by itself), unique (what only it explains), shared (what "
                                     "these explain in common, which may be negative)"),
          "r_squared": Column("float64", "part of the variance over pairs of trials, 0 to 1; empty for a term that is left out"),
          "low": Column("float64", "2.5 % quantile over bootstrap samples of images; empty without bootstrap"),

@@ -7,7 +7,7 @@ from convergence.storage.columns import JOINED, LAYER, MODEL, REASON, ROI, SUBJE
 _OTHER = "4_other_alignments/1_other_metrics.py"
 _SCORE = {
     "metric": Column("category", "name of the metric"),
-    "score": Column("float32", "the metric; help of convergence.analysis.metrics tells its range; empty where it cannot be computed")}
+    "score": Column("float32", "the metric (its docstring tells the range); empty where it cannot be computed")}
 _CALIBRATED = {
     "null_mean": Column("float32", "(ours) mean score after relabelling the images", optional=True),
     "calibrated": Column("float32", "(ours) (score - null_mean) / (1 - null_mean): 0 on average where nothing is shared",
@@ -25,7 +25,8 @@ METRICS = {
         "Every ordered pair of subjects by another metric, of single trials. `cka_` is unbiased CKA, as published; `biased_cka_` "
         "and `measured_rsa_` are the metrics cka and rsa.",
         {**_SCORE, "subject_i": SUBJECT, "subject_j": SUBJECT,
-         "roi_x": Column("uint16", "parcel of subject_i", optional=True), "roi_y": Column("uint16", "parcel of subject_j", optional=True),
+         "roi_x": Column("uint16", "parcel of subject_i", optional=True),
+         "roi_y": Column("uint16", "parcel of subject_j", optional=True),
          "roi": Column("uint16", "parcel of both, in the diagonal form (its name ends in _diagonal)", optional=True),
          "shift": Column("uint8", "repetition k of subject_i meets repetition (k - shift) mod 3 of subject_j"),
          "join_hemispheres": JOINED, **_CALIBRATED, "reason": REASON}),

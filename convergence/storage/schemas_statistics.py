@@ -1,6 +1,6 @@
 """Tables of reliability, comparison of models and contrasts between hubs; schemas.py has them among all others."""
 
-from convergence.storage.columns import REASON, ROI, SUBJECT, Column, Table
+from convergence.storage.columns import LAYER, MODEL, REASON, ROI, SUBJECT, Column, R, Table
 
 _RELIABILITY, _COMPARISON = "3_alignment/6_reliability.py", "3_alignment/7_compare_models.py"
 _CONTRASTS = "3_alignment/8_hub_contrasts.py"
@@ -51,6 +51,14 @@ STATISTICS = {
         "(ours) Connectivity within subjects, raw and disattenuated.",
         {"roi_x": ROI, "roi_y": ROI, "similarity": Column("float64", "mean r of the two parcels, both directions"),
          "ratio": Column("float64", "similarity / sqrt(reliability of roi_x x reliability of roi_y); not cut off at 1"),
+         "reason": Column("str", "why ratio is empty; '' where it is not")}),
+    "reliability_models": Table(
+        "{dataset}/reliability_models.parquet", _RELIABILITY,
+        "(ours) RSA of every parcel with every layer over all trials of shared images, beside its ratio to the reliability. Only "
+        "where 3_subject_model.py --trials shared was run.",
+        {"subject": SUBJECT, "roi": ROI, "model": MODEL, "layer": LAYER, "similarity": R,
+         "within_subject": _CEILINGS["within_subject"],
+         "ratio": Column("float64", "similarity / sqrt(within_subject); neither squared nor cut off at 1"),
          "reason": Column("str", "why ratio is empty; '' where it is not")}),
     "model_comparisons": Table(
         "{dataset}/model_comparisons{more}.parquet", _COMPARISON,

@@ -8,7 +8,7 @@ import pytest
 import toy_brains
 from scipy.spatial.distance import pdist
 
-from convergence.alignment.controls import choices, images_of, read_controls, stacked
+from convergence.alignment.controls import choices, images_of, read_controls, stacked, without_subjects
 from convergence.alignment.partitions import equal_rows, partition_images
 from convergence.alignment.rdms import store_unit
 from convergence.alignment.subject_subject import pair_similarity
@@ -192,3 +192,19 @@ def test_bad_partitions_are_named(toy):
         partition_images(toy, ["animate", "animate"])
     with pytest.raises(ValueError, match="no image of .* is never"):
         partition_images(toy, ["never"])
+
+
+def test_coordinates_found_without_the_pair_are_those_that_are_taken_out(toy, tmp_path):
+    images, pairs = [3, 5, 8, 9], [(2, 2), (2, 9), (9, 9)]
+    write_control(tmp_path, "hub_leave-pair-out", images * 3, subject_i=np.repeat([i for i, _ in pairs], 4),
+                  subject_j=np.repeat([j for _, j in pairs], 4),
+                  cca_1=np.concatenate([np.array([0.1, 0.5, 0.2, 0.9]) * (10 * i + j) for i, j in pairs]))
+    known = read_controls(tmp_path, toy, ["hub_leave-pair-out", "same_session"])
+    for subjects, factor in (((9, 2), 29), ((2, 9), 29), ((2,), 22)):
+        chosen = without_subjects(known, *subjects)
+        assert images_of(chosen) == set(images) and chosen["same_session"] is known["same_session"]
+        assert chosen["hub_leave-pair-out"].features.loc[9, "cca_1"] == pytest.approx(0.9 * factor)
+    with pytest.raises(ValueError, match="no features without subjects 5 and 9; there are 2 and 2, 2 and 9, 9 and 9"):
+        without_subjects(known, 5, 9)
+    with pytest.raises(ValueError, match="control 'hub_leave-pair-out' has other features for every pair of subjects"):
+        known["hub_leave-pair-out"].rdms(PAIRS)

@@ -10,7 +10,8 @@ from scipy.spatial.distance import pdist
 
 from convergence import p_values
 from convergence.alignment.controls import Control
-from convergence.alignment.intersubject_null import joined_samples, mean_moments, mean_samples, pair_moments, pair_units, sample_units
+from convergence.alignment.intersubject_null import (joined_samples, mean_moments, mean_samples, pair_moments, pair_units,
+                                                     sample_units)
 from convergence.alignment.nulls import SAMPLE, compare
 from convergence.analysis.null import MantelMoments
 from convergence.analysis.relabelling import draw_images, image_strata
@@ -22,14 +23,15 @@ LACKING = {8: [(31, 1), (31, 2), (22, 0), (9, 2)]}          # of the incomplete 
 
 
 def write_stores(folder, images, subjects, n_rois, lacking=None, shared=0.0, voxels=15):
-    """A store per subject: every image three times, in another order for each; parcels with geometries of the subject's own, and a shared one."""
+    """A store per subject: every image three times, in another order for each; own geometries, and a shared one."""
     rng, paths = np.random.default_rng(len(images)), {}
     common = rng.standard_normal((n_rois, len(images), 4))
     for subject in subjects:
         shown = rng.permutation(np.repeat(np.arange(len(images)), 3))
         trials = pandas.DataFrame({"row": 2 * np.arange(len(shown)), "image": np.array(images)[shown], "session": 1})
         trials["repetition"] = trials.groupby("image").cumcount()
-        there = np.array([(image, k) not in (lacking or {}).get(subject, []) for image, k in zip(trials["image"], trials["repetition"])])
+        there = np.array([(image, k) not in (lacking or {}).get(subject, []) for image,
+                          k in zip(trials["image"], trials["repetition"])])
         parcels = []
         for roi in range(n_rois):
             patterns = shared * common[roi] + rng.standard_normal(common[roi].shape)
@@ -48,9 +50,12 @@ class ByHand:
 
     def __init__(self, store_i, store_j, roi):
         self.i, self.j = ({"rdm": square(store.rdms([roi])[0].astype(float)),
-                           "row": {trial: row for row, trial in enumerate(zip(store.trials["image"], store.trials["repetition"]))}} for store in (store_i, store_j))
+                           "row": {trial: row for row,
+                                   trial in enumerate(zip(store.trials["image"],
+                                                          store.trials["repetition"]))}} for store in (store_i, store_j))
         self.rows = {image: ([r for r in range(3) if (image, r) in self.i["row"] and (image, (r - 1) % 3) in self.j["row"]],
-                             [r for r in range(3) if (image, r) in self.j["row"] and (image, (r - 1) % 3) in self.i["row"]]) for image in IMAGES}
+                             [r for r in range(3) if (image, r) in self.j["row"]
+                              and (image, (r - 1) % 3) in self.i["row"]]) for image in IMAGES}
 
     def r(self, becomes, direction):
         """Correlation over all pairs of rows; `becomes` is the image of j that image of i meets."""
@@ -71,7 +76,8 @@ class ByHand:
     def all(self):
         counts = {image: (len(self.rows[image][0]), len(self.rows[image][1])) for image in IMAGES}
         groups = [[image for image in IMAGES if counts[image] == count] for count in sorted(set(counts.values()))]
-        return np.array([self.mean_r({image: other for group, others in zip(groups, choice) for image, other in zip(group, others)})
+        return np.array([self.mean_r({image: other for group, others in zip(groups, choice) for image,
+                                      other in zip(group, others)})
                          for choice in itertools.product(*(itertools.permutations(group) for group in groups))])
 
 
@@ -110,7 +116,8 @@ def test_subjects_with_the_same_trials_are_relabelled_each_on_their_own(stores):
     with RDMStore(stores[3]) as one, RDMStore(stores[5]) as other:
         by_hand = ByHand(one, other, 2)
         names = sorted(IMAGES)
-        expected = [by_hand.mean_r({names[first]: names[second] for first, second in zip(p, q)}) for p, q in zip(draws[3], draws[5])]
+        expected = [by_hand.mean_r({names[first]: names[second] for first, second in zip(p, q)}) for p,
+                    q in zip(draws[3], draws[5])]
     np.testing.assert_allclose(found[:, 1], expected, atol=1e-6)
     assert len(np.unique(found[:, 1].round(6))) > 20
 
@@ -177,7 +184,8 @@ def test_published_relabellings_are_of_single_trials_by_one_list_in_the_first_su
         for mine, theirs in ((by_hand.i, by_hand.j), (by_hand.j, by_hand.i)):
             back = {row: trial for trial, row in mine["row"].items()}
             trials = [back[row] for row in range(len(back))]                               # in the first subject's order
-            rows = [(mine["row"][image, r], theirs["row"][image, (r - 1) % 3]) for image, r in trials if (image, (r - 1) % 3) in theirs["row"]]
+            rows = [(mine["row"][image, r], theirs["row"][image, (r - 1) % 3]) for image, r in trials
+                    if (image, (r - 1) % 3) in theirs["row"]]
             a, b = np.array(rows).T
             k, m = np.triu_indices(len(a), 1)
             expected.append([np.corrcoef(mine["rdm"][np.ix_(a, a)][k, m], theirs["rdm"][np.ix_(b[p], b[p])][k, m])[0, 1]
@@ -194,7 +202,8 @@ def test_excluded_pairs_do_not_count_in_observed_and_relabelled_alike(stores):
         values = by_hand.all()
     mean, variance, skewness = three_moments(values)
     row = table.iloc[1]
-    assert abs(row["mean"] - mean) < 1e-6 and abs(row["variance"] / variance - 1) < 1e-4 and abs(row["skewness"] - skewness) < 1e-3
+    assert abs(row["mean"] - mean) < 1e-6 and abs(row["variance"] / variance - 1) < 1e-4
+    assert abs(row["skewness"] - skewness) < 1e-3
     plain = pair_moments(**options(stores, 3, 5, skewness=True)).iloc[1]
     assert abs(plain["mean"] - row["mean"]) > 1e-3
     found = samples(stores, 3, 5, permutations=60, seed=1, exclude=["same-image"])[:, 1]
@@ -253,7 +262,8 @@ def unrelated(tmp_path_factory):
 
 def observed(stores, rois):
     from convergence.alignment.subject_subject import pair_similarity
-    tables = [pair_similarity(subject_i=i, subject_j=j, shift=1, form="diagonal", hemispheres="joined", rois=rois, store_i=stores[i], store_j=stores[j], device="cpu")
+    tables = [pair_similarity(subject_i=i, subject_j=j, shift=1, form="diagonal", hemispheres="joined", rois=rois,
+                              store_i=stores[i], store_j=stores[j], device="cpu")
               for i, j in itertools.permutations(stores, 2)]
     return np.mean([table["similarity"] for table in tables], axis=0)
 
@@ -261,7 +271,8 @@ def observed(stores, rois):
 def test_unrelated_subjects_are_rejected_in_five_percent_and_both_nulls_agree(unrelated, tmp_path):
     rois = list(range(1, 201))
     moments = mean_moments(run_units(pair_units(unrelated, tmp_path / "p.parquet", shift=1, rois=rois), title="closed form"))
-    sampled = joined_samples(parts=run_units(sample_units(unrelated, tmp_path / "p.parquet", shift=1, rois=rois, permutations=250, seed=1), title="sampled"))
+    sampled = joined_samples(parts=run_units(sample_units(unrelated, tmp_path / "p.parquet", shift=1, rois=rois,
+                                                          permutations=250, seed=1), title="sampled"))
     r = observed(unrelated, rois)
     assert 0.015 < (p_values(r, sampled) < 0.05).mean() < 0.095
     known = MantelMoments(*(moments[name].to_numpy() for name in ("mean", "variance", "skewness")))
@@ -276,7 +287,8 @@ def test_unrelated_subjects_are_rejected_in_five_percent_and_both_nulls_agree(un
 def test_nothing_to_relabel_is_said_with_the_subjects(tmp_path):
     lacking = {4: [(1, 0), (1, 1), (2, 0)], 9: []}
     stores = write_stores(tmp_path, [1, 2, 3], (4, 9), 1, lacking)
-    with pytest.raises(ValueError, match="subjects 4 and 9: blocks has 3 images with .* rows each: no two images have equally many rows"):
+    with pytest.raises(ValueError, match="subjects 4 and 9: blocks has 3 images with .* rows each: no two images have equally "
+                                         "many rows"):
         pair_units(stores, tmp_path / "p.parquet", shift=1, rois=[1])
     with pytest.raises(ValueError, match="subjects 4 and 9: blocks has 3 images"):
         sample_units(stores, tmp_path / "p.parquet", shift=1, rois=[1], permutations=9, seed=0)

@@ -36,7 +36,8 @@ def test_best_layers_under_relabelled_images_by_hand(toy):
     assert len(set(pandas.Series(shown).value_counts())) > 1
     relabellings = draw_relabellings(len(shown), 30, (5, 2), blocks=pandas.factorize(shown)[0])
     i, j = np.triu_indices(len(shown), 1)
-    brains = {roi: pdist(toy.responses(9, labels, trials["subject_index"]).astype(float), "correlation") for roi, labels in {8: (8, 208), 3: (3, 203)}.items()}
+    brains = {roi: pdist(toy.responses(9, labels, trials["subject_index"]).astype(float), "correlation") for roi,
+              labels in {8: (8, 208), 3: (3, 203)}.items()}
     for k, roi in enumerate((8, 3)):
         best = {}
         for name in MODALITIES["vision"]:
@@ -52,10 +53,12 @@ def test_best_layers_under_relabelled_images_by_hand(toy):
 def test_sessions_of_equal_structure_share_relabellings_across_subjects(toy, monkeypatch):
     drawn = []
     original = draw_relabellings
-    monkeypatch.setattr("convergence.analysis.relabelling.draw_relabellings", lambda *args, **kwargs: drawn.append(original(*args, **kwargs)) or drawn[-1])
+    monkeypatch.setattr("convergence.analysis.relabelling.draw_relabellings", lambda *args,
+                        **kwargs: drawn.append(original(*args, **kwargs)) or drawn[-1])
     for subject, session in ((2, 1), (9, 1), (2, 3)):
         null(toy, subject, session, rois=[3], permutations=8)
-    assert (toy.trials.query("subject == 2 and session == 1")["image"].to_numpy() != toy.trials.query("subject == 9 and session == 1")["image"].to_numpy()).any()
+    shown = [toy.trials.query(f"subject == {subject} and session == 1")["image"].to_numpy() for subject in (2, 9)]
+    assert (shown[0] != shown[1]).any()
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert (drawn[0] != drawn[2]).any()
 
@@ -81,7 +84,9 @@ def test_mean_over_sessions_then_subjects(tmp_path):
 def test_units_record_what_decides_the_result(toy, tmp_path):
     files = choose_features(toy.root / "features", "toy")
     table = tmp_path / "derivatives" / "toy" / "p.parquet"
-    first, second = session_units(toy, [(2, 1), (9, 3)], files, MODALITIES, table, rois=[3], permutations=10, seed=4, device="cpu")
+    first, second = session_units(toy, [(2, 1), (9, 3)], files, MODALITIES, table, rois=[3], permutations=10, seed=4,
+                                  device="cpu")
     assert second.output == table.parent / "parts" / "p" / "subject-09_session-03_samples.npy"
-    assert second.options == {"subject": 9, "session": 3, "rois": [3], "modalities": MODALITIES, "permutations": 10, "seed": 4, "clip": 0.003}
+    assert second.options == {"subject": 9, "session": 3, "rois": [3], "modalities": MODALITIES, "permutations": 10, "seed": 4,
+                              "clip": 0.003}
     assert set(second.inputs) == {*toy.response_files(9), *files.values()}

@@ -84,12 +84,7 @@ def test_published_names_and_variants(tmp_path):
 def test_which_datasets_are_session_wise(toy):
     assert session_wise(toy)
     assert not session_wise(toy_brains.Toy(toy.root))
-    assert other_datasets.folder_of("things-of-mine") == "things"
-
-
-def test_the_parts_of_bold5000_use_the_features_of_the_whole():
-    names = ("bold5000-coco", "bold5000", "things", "nsd", "my-own")
-    assert [other_datasets.features_of(name) for name in names] == ["bold5000", "bold5000", "things", "nsd", "my-own"]
+    assert other_datasets.folder_of("things-of-mine") == "things-of-mine" and other_datasets.folder_of("bold5000-coco") == "bold5000"
 
 
 def test_no_session_with_enough_trials_is_named(toy, monkeypatch):

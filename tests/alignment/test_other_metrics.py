@@ -1,10 +1,19 @@
-"""Scores of brains with brains and with networks by any metric: against `measure` and `calibrate` on the same rows, and what is left out."""
+"""Scores of brains with brains and with networks by any metric: `measure` and `calibrate` on the same rows, and reasons."""
 
 import numpy as np
 import pytest
 import toy_brains
 
-from convergence.alignment.other_metrics import Scoring, Side, limited, models_path, pair_scores, pairs_path, scores, session_scores
+from convergence.alignment.other_metrics import (
+    Scoring,
+    Side,
+    limited,
+    models_path,
+    pair_scores,
+    pairs_path,
+    scores,
+    session_scores,
+)
 from convergence.alignment.trials import common_trials, session_trials
 from convergence.analysis.metrics import Representations, calibrate, measure
 from convergence.analysis.relabelling import draw_relabellings
@@ -30,7 +39,9 @@ def scored(toy, metric="unbiased_cka", permutations=0, **changes):
     return pair_scores(dataset=toy, scoring=Scoring(metric, options, permutations).stated, **{**PAIR, **changes})
 
 
-@pytest.mark.parametrize("metric, options", [("unbiased_cka", {"kernel": "rbf"}), ("mutual_knn", {"topk": 4}), ("linear_predictivity", {})])
+@pytest.mark.parametrize(
+    "metric, options", [("unbiased_cka", {"kernel": "rbf"}), ("mutual_knn", {"topk": 4}), ("linear_predictivity", {})]
+)
 def test_a_pair_of_subjects_is_measure_of_the_paired_trials(toy, metric, options):
     table = scored(toy, metric, options=options)
     trials = common_trials(toy.trials, 2, 9, 1)
@@ -40,7 +51,12 @@ def test_a_pair_of_subjects_is_measure_of_the_paired_trials(toy, metric, options
         y = clipped(toy.responses(9, labels[row.roi_y], trials["subject_index_j"]))
         assert row.score == pytest.approx(measure(metric, x, y, **options), abs=1e-5)
     good = 2 if metric == "mutual_knn" else 3                       # a row of zeros has no cosine
-    assert len(table) == 25 and (table["reason"] == "").sum() == good ** 2 and set(table["metric"]) == {metric} and set(table["shift"]) == {1}
+    assert (
+        len(table) == 25
+        and (table["reason"] == "").sum() == good**2
+        and set(table["metric"]) == {metric}
+        and set(table["shift"]) == {1}
+    )
     assert "null_mean" not in table and "calibrated" not in table
 
 
@@ -49,17 +65,24 @@ def test_reasons_stand_in_place_of_scores(toy):
     assert table.loc[(3, 8), "reason"] == "subject_j: no voxels" and np.isnan(table.loc[(3, 8), "score"])
     assert table.loc[(20, 11), "reason"] == "subject_i: one voxel: a pattern needs at least two; subject_j: no voxels"
     assert (table["score"].isna() == (table["reason"] != "")).all()
-    assert table.loc[(41, 41), "reason"] == ""                     # a trial with one value in all voxels has no correlation, but a kernel
-    assert "have no direction" in scored(toy, "mutual_knn", options={"kernel": "pearson"}).set_index(["roi_x", "roi_y"]).loc[(41, 3), "reason"]
+    assert table.loc[(41, 41), "reason"] == ""  # a trial with one value in all voxels has no correlation, but a kernel
+    assert (
+        "have no direction"
+        in scored(toy, "mutual_knn", options={"kernel": "pearson"}).set_index(["roi_x", "roi_y"]).loc[(41, 3), "reason"]
+    )
 
 
 def test_the_diagonal_is_that_of_the_whole(toy):
     whole, diagonal = (scored(toy, permutations=7, form=form, subject_j=5) for form in ("full", "diagonal"))
     own = whole[whole["roi_x"] == whole["roi_y"]].reset_index(drop=True)
     assert diagonal["roi"].tolist() == own["roi_x"].tolist() and diagonal["reason"].tolist() == own["reason"].tolist()
-    np.testing.assert_allclose(diagonal[["score", "null_mean", "calibrated"]], own[["score", "null_mean", "calibrated"]], atol=1e-6)
+    np.testing.assert_allclose(
+        diagonal[["score", "null_mean", "calibrated"]], own[["score", "null_mean", "calibrated"]], atol=1e-6
+    )
     some = scored(toy, rois=[3, 41], permutations=7, subject_j=5)
-    np.testing.assert_allclose(some["calibrated"], whole[whole["roi_x"].isin([3, 41]) & whole["roi_y"].isin([3, 41])]["calibrated"], atol=1e-6)
+    np.testing.assert_allclose(
+        some["calibrated"], whole[whole["roi_x"].isin([3, 41]) & whole["roi_y"].isin([3, 41])]["calibrated"], atol=1e-6
+    )
 
 
 def test_calibrated_is_against_whole_images_relabelled(toy):
@@ -69,7 +92,9 @@ def test_calibrated_is_against_whole_images_relabelled(toy):
     drawn = draw_relabellings(len(trials), 12, (0, 2, 9), trials["image"].to_numpy())
     expected = calibrate("cka", x, y, relabellings=drawn)
     row = table[(table["roi_x"] == 3) & (table["roi_y"] == 3)].iloc[0]
-    assert row["null_mean"] == pytest.approx(expected.null_mean, abs=1e-5) and row["calibrated"] == pytest.approx(expected.calibrated, abs=1e-5)
+    assert row["null_mean"] == pytest.approx(expected.null_mean, abs=1e-5) and row["calibrated"] == pytest.approx(
+        expected.calibrated, abs=1e-5
+    )
     assert row["calibrated"] < row["score"] - 0.05
     other = pair_scores(dataset=toy, scoring=Scoring("cka", permutations=12, seed=1).stated, **PAIR)
     assert other["score"].equals(table["score"]) and not other["null_mean"].equals(table["null_mean"])
@@ -78,8 +103,19 @@ def test_calibrated_is_against_whole_images_relabelled(toy):
 @pytest.mark.parametrize("untrained", [False, True])
 def test_a_session_is_measure_of_its_trials_and_the_best_layer_is_calibrated(toy, tmp_path, untrained):
     files = {path.stem: path for path in list_features(toy.root / "features", "toy")}
-    table = session_scores(subject=5, session=2, hemispheres="joined", rois=[3, 41, 11], scoring=Scoring("cka", permutations=15).stated,
-                           untrained=untrained, models=list(files), dataset=toy, files=files, folder=tmp_path / "part", device="cpu")
+    table = session_scores(
+        subject=5,
+        session=2,
+        hemispheres="joined",
+        rois=[3, 41, 11],
+        scoring=Scoring("cka", permutations=15).stated,
+        untrained=untrained,
+        models=list(files),
+        dataset=toy,
+        files=files,
+        folder=tmp_path / "part",
+        device="cpu",
+    )
     trials, name = session_trials(toy.trials, 5, 2), "model" if untrained else "model_name"
     images = trials["image"].to_numpy()
     for model, path in files.items():
@@ -92,9 +128,13 @@ def test_a_session_is_measure_of_its_trials_and_the_best_layer_is_calibrated(toy
         for k, layer in enumerate(layers):
             one = calibrate("cka", brain, layer, relabellings=drawn)
             row = of_it.loc[(3, k)]
-            assert (row["score"], row["null_mean"], row["calibrated"]) == pytest.approx((one.raw, one.null_mean, one.calibrated), abs=1e-5)
+            assert (row["score"], row["null_mean"], row["calibrated"]) == pytest.approx(
+                (one.raw, one.null_mean, one.calibrated), abs=1e-5
+            )
             assert (row["best_calibrated"], row["best_pvalue"]) == pytest.approx((best.calibrated, best.p), abs=1e-5)
-        assert of_it.loc[11, "reason"].eq("parcel: no voxels").all() and of_it.loc[11, ["score", "best_calibrated"]].isna().all(axis=None)
+        assert of_it.loc[11, "reason"].eq("parcel: no voxels").all() and of_it.loc[11, ["score", "best_calibrated"]].isna().all(
+            axis=None
+        )
     assert sorted(path.name for path in (tmp_path / "part").glob("*.parquet")) == sorted(f"{model}.parquet" for model in files)
     if untrained:
         assert set(table["n_stim"]) == {13} and set(table["modality"]) == {"vision"} and "model_name" not in table
@@ -114,11 +154,16 @@ def test_matrices_are_limited_and_as_published_scaled():
 
 
 def test_where_tables_are():
-    assert str(pairs_path("d", "nsd", Scoring("unbiased_cka"), shift=1)) == "d/nsd/cka_subject_subject_alignment_shift_1_joined.parquet"
+    assert (
+        str(pairs_path("d", "nsd", Scoring("unbiased_cka"), shift=1))
+        == "d/nsd/cka_subject_subject_alignment_shift_1_joined.parquet"
+    )
     assert str(pairs_path("d", "nsd", Scoring("mutual_knn", {"topk": 5}), shift=0, hemispheres="separated", form="diagonal")) == \
         "d/nsd/mutual_knn_subject_subject_alignment_separated_0_topk-5_diagonal.parquet"
     assert str(models_path("d", "things", Scoring("cka"))) == "d/things/biased_cka_subject_model_alignment_joined.parquet"
-    assert str(models_path("d", "nsd", Scoring("unbiased_cka"), untrained=True)) == "d/nsd/cka_untrained_models_similarity.parquet"
+    assert (
+        str(models_path("d", "nsd", Scoring("unbiased_cka"), untrained=True)) == "d/nsd/cka_untrained_models_similarity.parquet"
+    )
 
 
 def test_what_cannot_be(toy, tmp_path):
@@ -133,8 +178,18 @@ def test_what_cannot_be(toy, tmp_path):
         with pytest.raises(ValueError, match="subjects 2 and 9 have [0-3] common trials at shift 1, at least 4 are needed"):
             scored(few)
         with pytest.raises(ValueError, match="subject 9, session 2 has 0 existing trials, at least 4 are needed"):
-            session_scores(subject=9, session=2, hemispheres="joined", rois=None, scoring=Scoring("cka").stated, untrained=False, models=[],
-                           dataset=few, files={}, folder=tmp_path)
+            session_scores(
+                subject=9,
+                session=2,
+                hemispheres="joined",
+                rois=None,
+                scoring=Scoring("cka").stated,
+                untrained=False,
+                models=[],
+                dataset=few,
+                files={},
+                folder=tmp_path,
+            )
     finally:
         type(few).trials = before
 

@@ -1,4 +1,6 @@
-"""On the miniature NSD: what was planted on one side is found there; what shared moments do to null parcels, and each cure."""
+"""On the miniature NSD: what was planted on one side is found there, and the contrast of animate images where it was planted; what
+shared moments do to null parcels, and each cure.
+"""
 
 import numpy as np
 import pandas
@@ -6,6 +8,7 @@ import pytest
 
 from convergence.alignment.choice import check_stores
 from convergence.alignment.controls import read_controls
+from convergence.alignment.partitions import partition_images
 from convergence.alignment.subject_subject import pair_similarity, table_path
 from convergence.datasets import open_dataset
 from convergence.datasets.atlas import load_atlas
@@ -25,6 +28,38 @@ def test_one_sided_parcels_appear_in_their_hemisphere_only(prepared):
         found = {side[row.hemisphere]: r[row.roi] for row in atlas[atlas["name"] == name].itertuples()}
         other = "right" if roi["hemisphere"] == "left" else "left"
         assert found[roi["hemisphere"]] > 0.1 and abs(found[other]) < 0.05
+
+
+@pytest.fixture(scope="module")
+def contrast(prepared):
+    """Parcels with a planted signal in both hemispheres: cluster, mean r among animate and among inanimate images at shift 1."""
+    dataset, parts = open_dataset("nsd", prepared.root), ("animate", "inanimate")
+    truth = pandas.DataFrame.from_dict(read_truth(prepared.root)["rois"], orient="index")
+    truth = truth[(truth["snr"] > 0) & (truth["hemisphere"] == "both")]
+    parcels = [parcel for parcel in dataset.parcels() if parcel.name in truth.index]
+    stores, images = check_stores(prepared.derivatives, "nsd", [1, 2, 3, 4], "joined", parcels), partition_images(dataset, parts)
+    table = pandas.concat([pair_similarity(
+        subject_i=i, subject_j=j, shift=1, form="diagonal", hemispheres="joined", rois=[parcel.roi for parcel in parcels],
+        store_i=stores[i], store_j=stores[j], device="cpu", partitions=parts, images=images)
+        for i in stores for j in stores if i != j])
+    r = table.groupby(["roi_x", "subset"], observed=True)["similarity"].mean().unstack()
+    return r.rename(index={parcel.roi: parcel.name for parcel in parcels}).join(truth[["cluster"]])
+
+
+def test_pictures_without_person_and_animal_are_known_as_inanimate(prepared):
+    dataset, truth = open_dataset("nsd", prepared.root), read_truth(prepared.root)["images"]
+    found = partition_images(dataset, ["animate", "inanimate"])
+    assert found["inanimate"].tolist() == truth["inanimate"] and len(set(truth["inanimate"]) & set(truth["shared"])) >= 8
+    assert found["animate"].tolist() == np.flatnonzero(np.add(truth["n_persons"], truth["n_animals"])).tolist()
+
+
+def test_the_animate_contrast_is_in_the_lateral_cluster_only(prepared, contrast):
+    expected, difference = read_truth(prepared.root)["expected"], contrast["animate"] - contrast["inanimate"]
+    by_cluster = difference.groupby(contrast["cluster"]).mean()
+    print(contrast.groupby("cluster").mean(), by_cluster, sep="\n")
+    assert by_cluster["lateral"] > expected["lateral_animate_contrast_above"]
+    assert by_cluster[["early", "ventral", "graded"]].abs().max() < expected["other_animate_contrasts_within"]
+    assert difference[contrast["cluster"] == "lateral"].min() > difference[contrast["cluster"] != "lateral"].max()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from scipy import stats
 from scipy.spatial.distance import squareform
 
 from convergence.analysis.bootstrap import bootstrap_pairs, draw_counts, fisher_mean, resampled_rsa, t_test, two_factor_variance
-from convergence.analysis.reliability import noise_ceiling
 from convergence.analysis.similarity import rsa
 
 
@@ -135,6 +134,14 @@ def test_error_rate_over_pairs(how):
 
 def test_pairs_with_an_effect_are_found():
     assert rejections(8, 50, effect=3.0)[0] > 0.9
+
+
+@pytest.mark.slow
+def test_power_over_pairs():
+    """Mean difference of 1, 2 and 3 standard deviations of what one person adds."""
+    power = [rejections(8, 400, effect=effect)[0] for effect in (1, 2, 3)]
+    print("power over pairs", power)
+    assert 0.05 < power[0] < power[1] < power[2]
 
 
 def test_fisher_z_of_pairs():

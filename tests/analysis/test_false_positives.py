@@ -25,7 +25,8 @@ def interval(n_tests, p=0.05):
     return low / n_tests, high / n_tests
 
 
-CLOSED = ["between subjects, images, closed form, normal", "without same-image pairs, closed form", "partial, images, closed form of residuals",
+CLOSED = ["between subjects, images, closed form, normal", "without same-image pairs, closed form",
+          "partial, images, closed form of residuals",
           "with a model, one relabelling, closed form, Pearson III"]
 
 
@@ -44,7 +45,7 @@ def test_relabelling_single_trials_does_not(simulation):
 
 
 def test_brains_look_like_the_data(simulation):
-    """Everybody sees one order; trials of an image are alike, neighbours in time too; a shift takes the latter out of the agreement of two subjects."""
+    """Trials of an image are alike, neighbours in time too; a shift takes the latter out of the agreement of two subjects."""
     brain = simulation.Brain(3)
     assert brain.own.shape == (3, 20, 4005) and sorted(brain.position) == list(range(90))
     i, j = np.triu_indices(90, 1)

@@ -1,4 +1,4 @@
-"""Means over subjects, directions and tables, against all combinations of relabellings, and their size as tests on simulated subjects."""
+"""Means over subjects, directions and tables, against all combinations of relabellings, and their size on simulated subjects."""
 
 import itertools
 
@@ -24,7 +24,8 @@ def of_reordered(a, b, orders_a, orders_b):
     return np.array([np.corrcoef(a[p[i], p[j]], b[q[i], q[j]])[0, 1] for p, q in zip(orders_a, orders_b)])
 
 
-@pytest.mark.parametrize("images", [None, np.array([4, 4, 9, 9, 1, 1, 6, 6]), np.array([4, 4, 9, 9, 1, 1, 6, 5])], ids=["plain", "blocks", "strata"])
+@pytest.mark.parametrize("images", [None, np.array([4, 4, 9, 9, 1, 1, 6, 6]), np.array([4, 4, 9, 9, 1, 1, 6, 5])],
+                         ids=["plain", "blocks", "strata"])
 def test_mean_over_subjects_against_models(images):
     labels = np.arange(6) if images is None else images
     brains, models = random_rdms(len(labels), 3), random_rdms(len(labels), 2, seed=1)
@@ -43,7 +44,9 @@ def test_mean_over_pairs_of_subjects_relabelled_each_on_their_own():
     orders = all_relabellings(np.arange(4))
     p, q = (np.array(x) for x in zip(*itertools.product(orders, orders)))
     as_it_is = np.tile(np.arange(4), (len(p), 1))
-    mean_r = (of_reordered(rdms[0], rdms[1], as_it_is, p) + of_reordered(rdms[0], rdms[2], as_it_is, q) + of_reordered(rdms[1], rdms[2], p, q)) / 3
+    mean_r = (of_reordered(rdms[0], rdms[1], as_it_is, p) + of_reordered(rdms[0], rdms[2], as_it_is, q) + of_reordered(rdms[1],
+                                                                                                                       rdms[2],
+                                                                                                                       p, q)) / 3
     np.testing.assert_allclose(subject_pairs_moments(rdms), three_moments(mean_r), rtol=0, atol=1e-12)
     np.testing.assert_allclose(subject_pairs_moments(rdms, skewness=False)[:2], three_moments(mean_r)[:2], rtol=0, atol=1e-12)
 
@@ -54,7 +57,9 @@ def test_the_same_with_images_shown_twice():
     orders = all_relabellings(images)
     p, q = (np.array(x) for x in zip(*itertools.product(orders, orders)))
     as_it_is = np.tile(np.arange(8), (len(p), 1))
-    mean_r = (of_reordered(rdms[0], rdms[1], as_it_is, p) + of_reordered(rdms[0], rdms[2], as_it_is, q) + of_reordered(rdms[1], rdms[2], p, q)) / 3
+    mean_r = (of_reordered(rdms[0], rdms[1], as_it_is, p) + of_reordered(rdms[0], rdms[2], as_it_is, q) + of_reordered(rdms[1],
+                                                                                                                       rdms[2],
+                                                                                                                       p, q)) / 3
     np.testing.assert_allclose(subject_pairs_moments(rdms, blocks=images), three_moments(mean_r), rtol=0, atol=1e-12)
 
 
@@ -71,9 +76,11 @@ def test_two_orders_of_two_subjects_share_a_relabelling():
 
 
 @pytest.mark.parametrize("first, second", [
-    (np.array([5, 5, 7, 7, 1, 1, 2, 2, 9, 9]), np.array([9, 7, 1, 2, 5])),                        # 5 images twice, and the same once, in another order
+    # 5 images twice, and the same once, in another order
+    (np.array([5, 5, 7, 7, 1, 1, 2, 2, 9, 9]), np.array([9, 7, 1, 2, 5])),
     (np.array([5, 7, 5, 1, 7, 2, 1, 2]), np.array([7, 7, 2, 2, 5, 5, 1, 1])),
-    (np.array([5, 5, 7, 7, 1, 2, 3]), np.array([5, 7, 1, 2, 2, 3, 4, 4, 8, 8]))])                 # strata by both tables: {5, 7}, {1}, {2, 3}?, {4, 8}
+    # strata by both tables: {5, 7}, {1}, {2, 3}?, {4, 8}
+    (np.array([5, 5, 7, 7, 1, 2, 3]), np.array([5, 7, 1, 2, 2, 3, 4, 4, 8, 8]))])
 def test_two_tables_of_trials_of_the_same_images(first, second):
     names = np.union1d(first, second)
     (a, b), (c, d) = random_rdms(len(first), 2, seed=4), random_rdms(len(second), 2, seed=5)
@@ -102,7 +109,8 @@ def test_joint_moments_of_stacks_and_tensors():
     np.testing.assert_allclose(np.array(stacked).T, np.array(single)[:, :, 0], rtol=1e-12)
     tensors = joint_moments(*([torch.from_numpy(x) for x in side] for side in ([a, b], [b, a])), images)
     np.testing.assert_allclose(np.array([x.numpy() for x in tensors]), stacked, rtol=1e-12)
-    np.testing.assert_allclose(np.array(joint_moments([a], [b], images[:1])), mantel_moments(a, b, paired=True, blocks=images[0]), rtol=1e-12)
+    np.testing.assert_allclose(np.array(joint_moments([a], [b], images[:1])),
+                               mantel_moments(a, b, paired=True, blocks=images[0]), rtol=1e-12)
 
 
 def test_mean_of_uncorrelated_statistics():
@@ -117,7 +125,7 @@ def test_mean_of_uncorrelated_statistics():
 
 
 def simulated(rng, n_subjects, n_images, m, shared):
-    """RDMs over n_images x m trials of subjects with geometries of their own, or (shared) one geometry that is not the model's; and a model RDM."""
+    """RDMs over n_images x m trials of subjects with geometries of their own, or (shared) one not the model's; a model RDM."""
     images = np.repeat(np.arange(n_images), m)
     geometry = rng.standard_normal((n_images, 4))
     rdms = []
@@ -157,11 +165,15 @@ def test_the_group_test_against_a_model_keeps_its_size_where_subjects_share_a_ge
 
 @pytest.mark.parametrize("call, message", [
     (lambda a: subject_mean_moments(a[0], a[1]), r"subject_mean_moments: a has shape \(15,\); expected \(n_subjects, n_pairs\)"),
-    (lambda a: subject_mean_moments(np.stack([a[0], -a[0]]), a[1]), "subject_mean_moments: a averages to a constant RDM: the subjects' RDMs cancel"),
-    (lambda a: subject_pairs_moments(a[:1]), r"subject_pairs_moments: rdms has shape \(1, 15\); expected .* at least two subjects"),
+    (lambda a: subject_mean_moments(np.stack([a[0], -a[0]]), a[1]),
+     "subject_mean_moments: a averages to a constant RDM: the subjects' RDMs cancel"),
+    (lambda a: subject_pairs_moments(a[:1]), r"subject_pairs_moments: rdms has shape \(1, 15\); expected .* at least two "
+                                             r"subjects"),
     (lambda a: joint_moments([a], [a, a], [np.arange(6)]), "joint_moments: a has 1 tables, b has 2, blocks has 1"),
-    (lambda a: joint_moments([a, a[:1]], [a, a[:1]], [np.arange(6)] * 2), r"joint_moments: the stacks have shapes \(2, 15\), \(2, 15\), \(1, 15\), \(1, 15\)"),
-    (lambda a: joint_moments([a], [random_rdms(5, 2)], [np.arange(6)]), r"joint_moments: b\[0\] has 10 pairs \(5 stimuli\), a\[0\] has 15 pairs"),
+    (lambda a: joint_moments([a, a[:1]], [a, a[:1]], [np.arange(6)] * 2),
+     r"joint_moments: the stacks have shapes \(2, 15\), \(2, 15\), \(1, 15\), \(1, 15\)"),
+    (lambda a: joint_moments([a], [random_rdms(5, 2)], [np.arange(6)]),
+     r"joint_moments: b\[0\] has 10 pairs \(5 stimuli\), a\[0\] has 15 pairs"),
     (lambda a: joint_moments([a], [a], [[1, 1, 2, 3, 3, 3]]), "joint_moments: blocks has 3 images with 1, 2, 3 rows each"),
     (lambda a: joint_moments([a], [a], [[1, 1, 2]]), r"joint_moments: blocks\[0\] has 3 entries, the RDMs have 6 stimuli")])
 def test_messages(call, message):

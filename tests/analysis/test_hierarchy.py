@@ -33,7 +33,7 @@ def one_curve(*curves, layers=None, model="net"):
 
 
 def peak(frame, rule):
-    found = peak_depth(frame, rule=rule)
+    found = peak_depth(frame, rule=rule, alpha=1)
     assert len(found) == 1
     return found.depth[0], found.similarity[0]
 
@@ -64,7 +64,7 @@ def by_loops(grid, rule):
 @pytest.mark.parametrize("first_layer", [0, 1])
 def test_rules_equal_plain_loops(rule, first_layer):
     frame = table(first_layer=first_layer)                          # tables numbered from 1 mean the same layers
-    found = peak_depth(frame, rule=rule)
+    found = peak_depth(frame, rule=rule, alpha=1)
     assert list(found) == ["subject", "roi", "model", "depth", "similarity"]
     groups = list(itertools.product(sorted(SESSIONS), sorted(PARCELS), sorted(LAYERS)))
     assert list(zip(found.subject, found.roi, found.model)) == groups
@@ -89,6 +89,46 @@ def test_cross_validation_is_not_optimistic_where_there_is_no_signal():
     frame = pd.concat([one_curve(*rng.standard_normal((4, 12))).assign(subject=subject) for subject in range(300)])
     assert peak_depth(frame, rule="cross_validated").similarity.mean() == pytest.approx(0, abs=4 * 0.5 / np.sqrt(300))
     assert peak_depth(frame, rule="mean_curve").similarity.mean() > 0.6
+
+
+def many_curves(curve, noise, n_rois=1_000, n_sessions=10, seed=0):
+    """A table of one subject and model; every session of every parcel is the curve (or its own: n_rois, n_layers) in noise."""
+    curve, rng = np.broadcast_to(curve, (n_rois, np.shape(curve)[-1])), np.random.default_rng(seed)
+    roi, session, layer = (index.ravel() for index in np.indices((n_rois, n_sessions, curve.shape[1])))
+    r = curve[roi, layer] + noise * rng.standard_normal(len(roi))
+    return pd.DataFrame({"roi": roi + 1, "session": session + 1, "layer": layer, "similarity": r, "subject": 3, "model": "net"})
+
+
+@pytest.mark.parametrize("n_sessions, n_layers", [(10, 12), (5, 7), (4, 24)])
+def test_parcels_without_signal_have_no_peak(n_sessions, n_layers):
+    found = peak_depth(many_curves(np.zeros(n_layers), 0.02, n_sessions=n_sessions), rule="cross_validated")
+    assert 0.92 <= found["depth"].isna().mean() <= 0.98
+    assert found["similarity"].notna().all() and abs(found["similarity"].mean()) < 0.002
+    assert peak_depth(many_curves(np.zeros(n_layers), 0.02, n_rois=20), rule="cross_validated", alpha=1)["depth"].notna().all()
+
+
+def test_planted_peaks_are_recovered_within_one_layer():
+    peaks = np.random.default_rng(2).integers(0, 12, size=300)
+    curves = 0.08 * np.exp(-((np.arange(12) - peaks[:, None]) / 2.0) ** 2)
+    found = peak_depth(many_curves(curves, 0.01, n_rois=300), rule="cross_validated")
+    assert (abs(found["depth"] * 11 - peaks) <= 1).all()
+
+
+def test_what_cannot_be_tested_has_a_depth():
+    assert peak_depth(one_curve([0.1, 0.3, 0.2], [-0.1, -0.3, -0.2]), rule="cross_validated")["depth"].notna().all()
+    alike = [0.1, 0.3, 0.2]
+    assert peak_depth(one_curve(alike, alike, alike), rule="cross_validated")["depth"].item() == 0.5        # no spread at all
+    assert np.isnan(peak_depth(one_curve(*[[-0.1, -0.3, -0.2]] * 3), rule="cross_validated")["depth"].item())
+    with pytest.raises(ValueError, match="peak_depth: alpha"):
+        peak_depth(table(), rule="cross_validated", alpha=0.0)
+
+
+def test_the_published_grid_has_one_point_fewer():
+    frame = table()
+    reference = layer_curves(frame, reference=True)
+    pd.testing.assert_frame_equal(reference, layer_curves(frame, n_points=6))
+    with pytest.raises(ValueError, match="n_points=5 and reference=True each choose the depths"):
+        layer_curves(frame, n_points=5, reference=True)
 
 
 def test_no_positive_r_has_no_center_of_mass():

@@ -122,11 +122,15 @@ def test_stars():
 
 @pytest.mark.parametrize("call, message", [
     (lambda: p_values(0.1, np.zeros(5), tail="two_sided"), "p_values: tail='two_sided' is unknown; did you mean 'two-sided'"),
-    (lambda: p_values(np.zeros(3), np.zeros((5, 2))), r"p_values: null has shape \(5, 2\), observed has shape \(3,\); expected \(n_permutations, ...\)"),
+    (lambda: p_values(np.zeros(3), np.zeros((5, 2))),
+     r"p_values: null has shape \(5, 2\), observed has shape \(3,\); expected \(n_permutations, ...\)"),
     (lambda: p_values(np.zeros(3), np.zeros(3)), r"null has shape \(3,\), observed has shape \(3,\)"),
     (lambda: p_values(np.zeros(3), np.zeros((0, 3))), r"null has shape \(0, 3\)"),
-    (lambda: p_values(np.zeros(3), MantelMoments(*np.zeros((3, 2)))), r"p_values: the moments have shapes \(2,\), \(2,\), \(2,\), observed has shape \(3,\)"),
-    (lambda: fdr([0.5, 1.2, 7]), "fdr: p holds 2 values outside 0 to 1, the first is 1.2"), (lambda: stars(-0.1), "stars: p holds 1 values outside 0 to 1")])
+    (lambda: p_values(np.zeros(3), MantelMoments(*np.zeros((3, 2)))),
+     r"p_values: the moments have shapes \(2,\), \(2,\), \(2,\), observed has shape \(3,\)"),
+    (lambda: fdr([0.5, 1.2, 7]), "fdr: p holds 2 values outside 0 to 1, the first is 1.2"), (lambda: stars(-0.1),
+                                                                                             "stars: p holds 1 values outside "
+                                                                                             "0 to 1")])
 def test_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()

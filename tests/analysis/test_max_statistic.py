@@ -71,10 +71,12 @@ def test_one_family_in_twenty_has_a_value_below_0_05():
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda: max_p_values(np.zeros(3), np.zeros((5, 2))), r"max_p_values: null has shape \(5, 2\), observed has shape \(3,\); expected"),
+    (lambda: max_p_values(np.zeros(3), np.zeros((5, 2))),
+     r"max_p_values: null has shape \(5, 2\), observed has shape \(3,\); expected"),
     (lambda: max_p_values(0.1, np.zeros(5)), r"max_p_values: null has shape \(5,\), observed has shape \(\)"),
     (lambda: max_p_values(np.zeros(2), np.zeros((5, 2)), tail="both"), "max_p_values: tail='both' is unknown"),
-    (lambda: max_of_standardised(MantelMoments(np.zeros(2), np.array([0.0, np.nan]), np.zeros(2))), "none of the statistics has a variance")])
+    (lambda: max_of_standardised(MantelMoments(np.zeros(2), np.array([0.0, np.nan]), np.zeros(2))),
+     "none of the statistics has a variance")])
 def test_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -95,27 +95,35 @@ def test_a_model_against_itself():
     assert row["difference"] == 0 and row["p"] == 1
 
 
-def equal_models(n_simulated, n_subjects, n, n_bootstrap):
-    """Share of datasets in which two models that are equally good for new people and new stimuli are told apart at 0.05."""
+def told_apart(n_simulated, n_subjects, n, n_bootstrap, first=(0, 1, 2, 3), second=(4, 5, 6, 7)):
+    """Share of datasets in which two models are told apart at 0.05: by default equally good ones, for new people and stimuli."""
     rng, found = np.random.default_rng(11), []
     for seed in range(n_simulated):
         latent, rdms = brains(rng, n_subjects, n)
-        table = compare_models(rdms, np.array([seen(latent, [0, 1, 2, 3]), seen(latent, [4, 5, 6, 7])]), n_bootstrap=n_bootstrap,
+        table = compare_models(rdms, np.array([seen(latent, first), seen(latent, second)]), n_bootstrap=n_bootstrap,
                                seed=seed)
         found.append(table[table["test"] == "difference"]["p"].iloc[0])
     return (np.array(found) < 0.05).mean()
 
 
 def test_equal_models_are_told_apart_rarely():
-    assert equal_models(60, 6, 16, 100) <= 0.12                      # 0.05 and three standard errors
+    assert told_apart(60, 6, 16, 100) <= 0.12                      # 0.05 and three standard errors
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_subjects, n", [(8, 30), (4, 30), (8, 12)])
 def test_error_rate_of_equal_models(n_subjects, n):
-    rate = equal_models(600, n_subjects, n, 200)
+    rate = told_apart(600, n_subjects, n, 200)
     print(n_subjects, n, rate)
     assert rate <= 0.077                                             # 0.05 and three standard errors of 600
+
+
+@pytest.mark.slow
+def test_power_grows_with_the_difference():
+    """One of two models lacks 2, 4 or 6 of the 8 dimensions that the other sees; 8 people, 30 stimuli."""
+    power = [told_apart(100, 8, 30, 200, first=range(8), second=range(8 - lacking)) for lacking in (2, 4, 6)]
+    print("power of compare_models", power)
+    assert power[0] < power[1] <= power[2] and power[2] > 0.8
 
 
 def test_the_true_model_lies_between_the_ceilings_on_average():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from convergence.analysis.connectivity import spanning_tree_backbone
-from convergence.analysis.network import consensus_communities, edge_frequency, nodes
+from convergence.analysis.network import consensus_communities, edge_frequency, label_agreement, nodes
 
 STAR = pd.DataFrame([(5, 1, 0.9), (5, 2, 0.5), (5, 9, 0.2), (1, 2, 0.7)], columns=["source", "target", "similarity"])
 
@@ -51,3 +51,15 @@ def test_frequent_edges_are_those_on_which_subjects_agree():
     pd.testing.assert_frame_equal(table, edge_frequency(matrices, 1, n_bootstrap=60))
     with pytest.raises(ValueError, match="the matrices have different parcels"):
         edge_frequency([matrices[0], matrices[1].iloc[:5, :5]], 1)
+
+
+def test_agreement_with_labels():
+    hubs = ["EVC"] * 4 + ["LOTC"] * 5 + ["Ventral"] * 6
+    index, p = label_agreement([3] * 4 + [2] * 5 + [1] * 6, hubs, n_permutations=999)
+    assert index == 1.0 and p == 1 / 1000
+    rng = np.random.default_rng(0)
+    shuffled = [label_agreement(rng.permutation([3] * 4 + [2] * 5 + [1] * 6), hubs, n_permutations=99, seed=k) for k in range(100)]
+    assert abs(np.mean([index for index, _ in shuffled])) < 0.05 and np.mean([p <= 0.05 for _, p in shuffled]) <= 0.1
+    assert label_agreement([1, 2, 1, 2], ["EVC"] * 4) == pytest.approx((np.nan, np.nan), nan_ok=True)
+    with pytest.raises(ValueError, match="label_agreement: 3 communities and 2 labels"):
+        label_agreement([1, 2, 3], ["a", "b"])

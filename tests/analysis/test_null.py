@@ -1,4 +1,4 @@
-"""Closed-form and sampled nulls against all relabellings of small problems, golden values, samples, and scikit-bio's Mantel test."""
+"""Closed-form and sampled nulls against all relabellings of small problems, golden values, samples, and scikit-bio's Mantel."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,8 @@ def trial_rdms(images, rank, noise, seed):
 # n, images, r, mean, variance, skewness; from the enumeration with numpy.corrcoef
 GOLDEN = {"6 stimuli": (6, None, -0.266556794460, 0, 0.0706364349612, 0.065825661488),
           "7 stimuli": (7, None, 0.345143770255, 0, 0.0523391515643, -0.063668544820),
-          "5 images twice, interleaved": (10, np.arange(10) % 5, 0.188358701276, 0.060806386731, 0.0230198966029, -0.000952959469),
+          "5 images twice, interleaved": (10, np.arange(10) % 5, 0.188358701276, 0.060806386731, 0.0230198966029,
+                                          -0.000952959469),
           "5 images twice, in a row": (10, np.arange(10) // 2, 0.188358701276, -0.070889588554, 0.0167752380373, 0.182042114693)}
 
 
@@ -55,11 +56,14 @@ def test_golden_values_of_unequal_repetitions():
     assert np.isnan(moments.skewness)                                           # strata: not derived
 
 
-CASES = {"4 stimuli": np.arange(4), "5 stimuli": np.arange(5), "6 stimuli": np.arange(6), "6 images twice": np.repeat(np.arange(6), 2),
+CASES = {"4 stimuli": np.arange(4), "5 stimuli": np.arange(5), "6 stimuli": np.arange(6),
+         "6 images twice": np.repeat(np.arange(6), 2),
          "7 stimuli": np.arange(7), "7 images twice": np.arange(14) % 7,
-         "6 images twice, shuffled": np.array([3, 0, 5, 1, 1, 4, 2, 0, 3, 5, 2, 4]), "4 images three times": np.array(list("abcdbadcbdca")),
+         "6 images twice, shuffled": np.array([3, 0, 5, 1, 1, 4, 2, 0, 3, 5, 2,
+                                               4]), "4 images three times": np.array(list("abcdbadcbdca")),
          "2 images three times": np.arange(6) // 3, "3 images twice": np.arange(6) % 3,
-         "three strata": np.array([7, 7, 7, 2, 2, 2, 0, 0, 1, 1, 9, 9, 5, 4, 3, 8]), "one image alone": np.array([1, 1, 1, 2, 3, 2, 3, 4, 4])}
+         "three strata": np.array([7, 7, 7, 2, 2, 2, 0, 0, 1, 1, 9, 9, 5, 4, 3, 8]), "one image alone": np.array([1, 1, 1, 2, 3,
+                                                                                                                  2, 3, 4, 4])}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -68,7 +72,8 @@ def test_moments_equal_those_of_all_relabellings(case, kind):
     images = CASES[case]
     n, rng = len(images), np.random.default_rng(5)
     size = (2, n * (n - 1) // 2)
-    a, b = {"uniform": rng.random(size), "ties": rng.integers(0, 2, size).astype(float), "heavy tails": rng.standard_t(2, size) + 100,
+    a, b = {"uniform": rng.random(size), "ties": rng.integers(0, 2, size).astype(float),
+            "heavy tails": rng.standard_t(2, size) + 100,
             "one stimulus apart": rng.random(size) / 10 + (np.triu_indices(n, 1)[0] == 0)}[kind]
     exact = three_moments(r_of_all(a, b, all_relabellings(images)))
     moments = mantel_moments(a, b, blocks=images if len(set(images.tolist())) < n else None)
@@ -93,13 +98,15 @@ def test_moments_within_sessions_equal_those_of_all_relabellings(images, session
     exact = three_moments(r_of_all(a, b, orders))
     np.testing.assert_allclose(mantel_moments(a, b, blocks=images, within=sessions)[:2], exact[:2], rtol=0, atol=1e-12)
     sampled = permutation_null(a, b, n_permutations=2000, blocks=images, within=sessions)
-    assert np.abs(sampled[:, None] - r_of_all(a, b, orders)).min(1).max() < 1e-12 and len(np.unique(sampled.round(9))) == len(orders)
+    assert np.abs(sampled[:, None] - r_of_all(a, b,
+                                              orders)).min(1).max() < 1e-12 and len(np.unique(sampled.round(9))) == len(orders)
 
 
 def test_many_strata_are_refused_in_closed_form():
     sessions = np.repeat(np.arange(200), 2)
     a, b = random_rdms(400, seed=1)
-    with pytest.raises(ValueError, match=r"mantel_moments: images fall into 200 strata .* closed form needs 8,000,000 numbers per RDM; sample the null instead"):
+    with pytest.raises(ValueError, match=r"mantel_moments: images fall into 200 strata .* closed form needs 8,000,000 numbers "
+                                         r"per RDM; sample the null instead"):
         mantel_moments(a, b, within=sessions)
     assert permutation_null(a, b, n_permutations=3, within=sessions).shape == (3,)
 
@@ -114,7 +121,8 @@ def test_where_single_images_carry_both_rdms_the_answer_is_to_sample():
     a, b = outliers(30, 2, 0)
     other = trial_rdms(np.arange(30), 10, 0.5, 0)
     assert better_sampled(a, b) is True and better_sampled(a, other[0]) is False and better_sampled(other[0], other[1]) is False
-    np.testing.assert_array_equal(better_sampled(np.stack([a, other[0]]), np.stack([other[1], b, a])), [[False, True, True], [False] * 3])
+    np.testing.assert_array_equal(better_sampled(np.stack([a, other[0]]), np.stack([other[1], b, a])),
+                                  [[False, True, True], [False] * 3])
     np.testing.assert_array_equal(better_sampled(np.stack([a, other[0]]), np.stack([b, b]), paired=True), [True, False])
     images = np.repeat(np.arange(30), 2)
     rows = square(a)[images][:, images][np.triu_indices(60, 1)], square(b)[images][:, images][np.triu_indices(60, 1)]
@@ -123,7 +131,8 @@ def test_where_single_images_carry_both_rdms_the_answer_is_to_sample():
 
 def ratios_of_tails(a, b):
     """Pearson III p over sampled p, of 2 million relabellings, where the latter are 0.01 and 0.001."""
-    moments, null = mantel_moments(a, b), permutation_null(a.astype(np.float32), b.astype(np.float32), n_permutations=2_000_000, seed=1)
+    moments, null = mantel_moments(a, b), permutation_null(a.astype(np.float32), b.astype(np.float32), n_permutations=2_000_000,
+                                                           seed=1)
     distance = np.sort(abs(null - null.mean()))[::-1]
     return [p_values(moments.mean + distance[round(p * len(null))], moments) / p for p in (0.01, 0.001)]
 
@@ -155,7 +164,8 @@ def test_stacks_have_the_shapes_and_values_of_single_pairs(monkeypatch):
             paired = mantel_moments(a[:2], b, paired=True, blocks=blocks, skewness=skewness)
             np.testing.assert_allclose(np.stack(paired, axis=-1), one[[0, 1], [0, 1]], rtol=1e-12, atol=1e-15)
             assert np.isnan(full.skewness).all() == (not skewness)
-            assert mantel_moments(a[0], b, blocks=blocks).mean.shape == (2,) and mantel_moments(a, b[0], blocks=blocks).mean.shape == (3,)
+            assert mantel_moments(a[0], b, blocks=blocks).mean.shape == (2,) and mantel_moments(a, b[0],
+                                                                                                blocks=blocks).mean.shape == (3,)
             monkeypatch.setattr("convergence.analysis.moments._ENTRIES", 1)                # one RDM at a time
             np.testing.assert_array_equal(np.stack(mantel_moments(a, b, blocks=blocks, skewness=skewness)), np.stack(full))
             monkeypatch.undo()
@@ -180,13 +190,14 @@ def test_moments_do_not_depend_on_how_the_trials_of_the_table_are_interleaved():
     moved = [square(x)[rows[i], rows[j]] for x in (a, b)]
     np.testing.assert_allclose(mantel_moments(*moved, blocks=images[rows]), mantel_moments(a, b, blocks=images), rtol=1e-10)
     first_two_exchanged = rows.copy()
-    first_two_exchanged[[2, 7]] = rows[[7, 2]]                                             # repetitions 0 and 1 of image 10: other rows change places
+    # repetitions 0 and 1 of image 10: other rows change places
+    first_two_exchanged[[2, 7]] = rows[[7, 2]]
     moved = [square(x)[first_two_exchanged[i], first_two_exchanged[j]] for x in (a, b)]
     assert abs(mantel_moments(*moved, blocks=images[rows]).mean / mantel_moments(a, b, blocks=images).mean - 1) > 1e-5
 
 
 def test_a_null_without_variance_has_variance_and_skewness_zero():
-    """One RDM has main effects of single stimuli only (stimulus 0 is apart), the other none (every stimulus has two neighbours): r is always 0."""
+    """One RDM has main effects of single stimuli only (0 is apart), the other none (two neighbours each): r is always 0."""
     i, j = np.triu_indices(8, 1)
     cycle = ((j - i == 1) | (j - i == 7)).astype(float)
     apart = (i == 0).astype(float)
@@ -195,7 +206,8 @@ def test_a_null_without_variance_has_variance_and_skewness_zero():
     assert mantel_moments(cycle, apart, skewness=False)[1] == 0
 
 
-@pytest.mark.parametrize("images", [None, np.repeat(np.arange(20), 3), np.r_[0:14, 0:14, 3:17, 0:9]], ids=["plain", "blocks", "strata"])
+@pytest.mark.parametrize("images", [None, np.repeat(np.arange(20), 3), np.r_[0:14, 0:14, 3:17, 0:9]],
+                         ids=["plain", "blocks", "strata"])
 def test_moments_agree_with_20000_samples(images):
     labels = np.arange(40) if images is None else images
     a, b = trial_rdms(labels, 5, 1.0, 2)
@@ -219,8 +231,10 @@ def test_sampled_r_is_numpys_corrcoef(n, dtype, tolerance):
     full = permutation_null(a, b, relabellings=orders)
     assert full.shape == (9, 3, 2) and full.dtype == dtype
     np.testing.assert_allclose(full, expected, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(permutation_null(b, a, relabellings=np.argsort(orders, axis=1)), expected.transpose(0, 2, 1), rtol=0, atol=tolerance)
-    np.testing.assert_allclose(permutation_null(a[:2], b, paired=True, relabellings=orders), expected[:, [0, 1], [0, 1]], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(permutation_null(b, a, relabellings=np.argsort(orders, axis=1)), expected.transpose(0, 2, 1),
+                               rtol=0, atol=tolerance)
+    np.testing.assert_allclose(permutation_null(a[:2], b, paired=True, relabellings=orders), expected[:, [0, 1], [0, 1]],
+                               rtol=0, atol=tolerance)
     np.testing.assert_allclose(permutation_null(a[0], b[1], relabellings=orders), expected[:, 0, 1], rtol=0, atol=tolerance)
     np.testing.assert_allclose(permutation_null(a, b[1], relabellings=orders), expected[:, :, 1], rtol=0, atol=tolerance)
     np.testing.assert_allclose(permutation_null(a[1], b, relabellings=orders), expected[:, 1], rtol=0, atol=tolerance)
@@ -230,14 +244,16 @@ def test_sampled_r_is_numpys_corrcoef(n, dtype, tolerance):
 def test_tensors_stay_tensors():
     a, b = random_rdms(12, 3), random_rdms(12, 2, seed=8)
     seen = []
-    sampled = permutation_null(torch.from_numpy(a), torch.from_numpy(b), n_permutations=20, reduce=lambda block: seen.append(type(block)) or block.amax((1, 2)))
+    sampled = permutation_null(torch.from_numpy(a), torch.from_numpy(b), n_permutations=20,
+                               reduce=lambda block: seen.append(type(block)) or block.amax((1, 2)))
     assert isinstance(sampled, torch.Tensor) and set(seen) == {torch.Tensor}
     np.testing.assert_allclose(sampled.numpy(), permutation_null(a, b, n_permutations=20).max((1, 2)), atol=1e-12)
 
 
 @pytest.mark.parametrize("reduce, expected", [
     (None, lambda r: r), ("max", lambda r: r.max(-1)),
-    ("signed_max", lambda r: np.take_along_axis(r, abs(r).argmax(-1)[..., None], -1)[..., 0]), (lambda block: block.mean(1), lambda r: r.mean(1))])
+    ("signed_max", lambda r: np.take_along_axis(r, abs(r).argmax(-1)[..., None], -1)[..., 0]), (lambda block: block.mean(1),
+                                                                                                lambda r: r.mean(1))])
 def test_reductions_do_not_depend_on_the_size_of_blocks(monkeypatch, reduce, expected):
     a, b = random_rdms(11, 5, seed=4), random_rdms(11, 6, seed=5)
     whole = permutation_null(a, b, n_permutations=500, seed=6)
@@ -284,12 +300,16 @@ def bad(**changes):
 
 
 @pytest.mark.parametrize("changes, message", [
-    (dict(b=random_rdms(7, 2)), r"mantel_moments: b has 21 pairs \(7 stimuli\), a has 15 pairs \(6 stimuli\); select the same stimuli in both first"),
+    (dict(b=random_rdms(7, 2)), r"mantel_moments: b has 21 pairs \(7 stimuli\), a has 15 pairs \(6 stimuli\); select the same "
+                                r"stimuli in both first"),
     (dict(b=random_rdms(6, 3), paired=True), r"mantel_moments: paired=True .* a has shape \(2, 15\) and b has shape \(3, 15\)"),
-    (dict(blocks=[0, 0, 1, 1]), r"mantel_moments: blocks has 4 entries, the RDMs have 6 stimuli; give one entry per stimulus, shape \(6,\)"),
-    (dict(blocks=[0, 1, 1, 2, 2, 2]), "mantel_moments: blocks has 3 images with 1, 2, 3 rows each: no two images have equally many rows, so that nothing can "
+    (dict(blocks=[0, 0, 1, 1]), r"mantel_moments: blocks has 4 entries, the RDMs have 6 stimuli; give one entry per stimulus, "
+                                r"shape \(6,\)"),
+    (dict(blocks=[0, 1, 1, 2, 2, 2]), "mantel_moments: blocks has 3 images with 1, 2, 3 rows each: no two images have equally "
+                                      "many rows, so that nothing can "
                                       "be relabelled; select images with equally many repetitions, or leave blocks out"),
-    (dict(within=np.arange(6)), "mantel_moments: no two of 6 images have equally many rows with the same labels of within in the same order, so that nothing "
+    (dict(within=np.arange(6)), "mantel_moments: no two of 6 images have equally many rows with the same labels of within in "
+                                "the same order, so that nothing "
                                 "can be relabelled; leave within out"),
     (dict(blocks=np.ones(6)), "blocks has 1 image with 6 rows each")])
 def test_messages_of_mantel_moments(changes, message):
@@ -302,12 +322,16 @@ def test_messages_of_mantel_moments(changes, message):
     (dict(n_permutations=0), "permutation_null: n_permutations=0; expected a whole number, at least 1"),
     (dict(n_permutations=5, precision="fast"), "permutation_null: precision='fast' is unknown; Choose from: 'exact'"),
     (dict(n_permutations=5, reduce="signedmax"), "permutation_null: reduce='signedmax' is unknown; did you mean 'signed_max'"),
-    (dict(n_permutations=5, reduce="max", a=random_rdms(6)[0], b=random_rdms(6)[1]), "reduce='max' takes the largest value over RDMs, but a and b are one RDM"),
-    (dict(n_permutations=5, reduce=np.sum), "permutation_null: reduce returned a number for a block of 5 relabellings; it must keep the first axis"),
+    (dict(n_permutations=5, reduce="max", a=random_rdms(6)[0], b=random_rdms(6)[1]),
+     "reduce='max' takes the largest value over RDMs, but a and b are one RDM"),
+    (dict(n_permutations=5, reduce=np.sum), "permutation_null: reduce returned a number for a block of 5 relabellings; it must "
+                                            "keep the first axis"),
     (dict(n_permutations=5, reduce=lambda block: block[0]), "reduce returned 2 rows for a block of 5 relabellings"),
     (dict(relabellings=np.arange(6)), r"permutation_null: relabellings has shape \(6,\)"),
-    (dict(relabellings=np.array([[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 3, 5]])), "permutation_null: relabellings has rows that are no permutation of 0 ... 5: 1"),
-    (dict(relabellings=np.arange(6)[None], n_permutations=2), "n_permutations=2, but relabellings has 1 rows; leave n_permutations out"),
+    (dict(relabellings=np.array([[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 3, 5]])),
+     "permutation_null: relabellings has rows that are no permutation of 0 ... 5: 1"),
+    (dict(relabellings=np.arange(6)[None], n_permutations=2),
+     "n_permutations=2, but relabellings has 1 rows; leave n_permutations out"),
     (dict(relabellings=np.arange(6)[None], blocks=[0, 0, 1, 1, 2, 2]), "permutation_null: blocks and relabellings were given"),
     (dict(relabellings=np.arange(6)[None], within=[0, 0, 1, 1, 2, 2]), "permutation_null: within and relabellings were given"),
     (dict(n_permutations=5, within=[0, 1]), "permutation_null: within has 2 entries, the RDMs have 6 stimuli"),

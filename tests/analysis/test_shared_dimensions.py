@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from convergence import KMCCA
-from convergence.analysis.shared_dimensions import (agreement, combined, common_scores, folds, gram_of, held_out_scores, leave_pair_out, shared_dimensions,
+from convergence.analysis.shared_dimensions import (agreement, combined, common_scores, folds, gram_of, held_out_scores,
+                                                    leave_pair_out, shared_dimensions,
                                                     shared_variance, signed)
 
 OPTIONS = {"penalties": (0.1, 0.5, 0.9), "n_permutations": 199, "device": "cpu"}
@@ -50,7 +51,8 @@ def test_missing_images_count_in_the_pairs_that_have_them():
     scores, fold = rng.standard_normal((3, 8, 1)), np.zeros(8, int)
     scores[1, 5:] = np.nan
     z = [(s - np.nanmean(s)) / np.nanstd(s) for s in scores[..., 0]]
-    products = [z[a][i] * z[b][i] for a, b in itertools.combinations(range(3), 2) for i in range(8) if not np.isnan(z[a][i] * z[b][i])]
+    products = [z[a][i] * z[b][i] for a, b in itertools.combinations(range(3), 2) for i in range(8)
+                if not np.isnan(z[a][i] * z[b][i])]
     assert agreement(scores, fold)[0, 0] == pytest.approx(np.mean(products))
     scores[:2] = np.nan
     with pytest.raises(ValueError, match="in some fold no image is common to two people"):
@@ -72,14 +74,15 @@ def test_planted_dimensions_are_found_and_no_more():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_held_out_scores_follow_the_planted_latents(seed):
-    """Each held-out score against its prediction from the latents, by a regression learnt on the images that trained its model."""
+    """Each held-out score against its prediction from the latents, by a regression learnt on its model's images."""
     latents, views = planted(n=200, seed=seed)
     fold, mask = folds(200, 4, seed), as_mask(4, 200, {1: slice(0, 20)})
     kernels = [gram_of(x) for x in views]
     scores = held_out_scores(kernels, mask, fold, regularization=0.5, n_components=2, device="cpu")
     for part, k in itertools.product(range(4), range(2)):
         train, test = fold != part, fold == part
-        model = KMCCA(2, kernel="precomputed", regularization=0.5, device="cpu").fit([g[np.ix_(train, train)] for g in kernels], mask=mask[:, train])
+        model = KMCCA(2, kernel="precomputed", regularization=0.5, device="cpu")
+        model.fit([g[np.ix_(train, train)] for g in kernels], mask=mask[:, train])
         weights = np.linalg.lstsq(latents[train], common_scores(model.view_scores_)[:, k], rcond=None)[0]
         assert np.corrcoef(latents[test] @ weights, np.nanmean(scores[:, test, k], 0))[0, 1] > 0.9
     assert np.isnan(scores[1, :20]).all() and np.isfinite(scores[1, 20:]).all()

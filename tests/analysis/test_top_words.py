@@ -8,7 +8,8 @@ from convergence.analysis.top_words import lemmas, top_words, word_presence
 
 RNG = np.random.default_rng(3)
 SCORES = RNG.standard_normal((90, 2)) * [0.03, 2] + [0, 5]
-PRESENT = np.stack([SCORES[:, 0] + 0.02 * RNG.standard_normal(90) > 0.01, RNG.random(90) < 0.2, SCORES[:, 1] < 4, RNG.random(90) < 0.7], axis=1)
+PRESENT = np.stack([SCORES[:, 0] + 0.02 * RNG.standard_normal(90) > 0.01, RNG.random(90) < 0.2, SCORES[:, 1] < 4,
+                    RNG.random(90) < 0.7], axis=1)
 WORDS = ["person", "tree", "cat", "table"]
 
 
@@ -22,7 +23,8 @@ def test_presence_keeps_words_that_are_neither_rare_nor_everywhere():
     words, present = word_presence(captions, least=2)
     assert words == ["car", "dog"]
     assert present.T.astype(int).tolist() == [[0, 0, 1, 1, 0], [1, 1, 0, 0, 0]]
-    with pytest.raises(ValueError, match="no word is in 3 of 5 images and lacking in 3; the most frequent is in 5; lower `least`"):
+    with pytest.raises(ValueError, match="no word is in 3 of 5 images and lacking in 3; the most frequent is in 5; lower "
+                                         "`least`"):
         word_presence(captions, least=3)
 
 

@@ -59,8 +59,10 @@ def test_a_missing_matrix_is_a_parcel_without_voxels(folder):
 
 @pytest.mark.parametrize("file, change, message", [
     ("trials.csv", lambda t: t.drop(columns="image"), r"trials.csv: the columns \['image'\] are missing; found"),
-    ("trials.csv", lambda t: t.assign(session=["one", *t["session"][1:]]), "column session must hold whole numbers from 0; line 2 says 'one'"),
-    ("trials.csv", lambda t: t.assign(repetition=0), "72 trials repeat an earlier subject, image and repetition, the first is subject 1, image"),
+    ("trials.csv", lambda t: t.assign(session=["one", *t["session"][1:]]),
+     "column session must hold whole numbers from 0; line 2 says 'one'"),
+    ("trials.csv", lambda t: t.assign(repetition=0),
+     "72 trials repeat an earlier subject, image and repetition, the first is subject 1, image"),
     ("trials.csv", lambda t: t.iloc[:0], "trials.csv: there are no rows"),
     ("atlas.csv", lambda t: t.assign(roi=1), r"roi \[1\] stand there twice"),
     ("images.csv", lambda t: t.iloc[1:], "images must be numbered 0 to 22 without gaps")])
@@ -74,7 +76,8 @@ def test_wrong_tables_are_explained(folder, file, change, message):
 def test_wrong_matrices_are_explained(folder):
     path = folder / "responses" / "subject-01" / "roi-001.npy"
     np.save(path, np.zeros((47, 9)))
-    with pytest.raises(ValueError, match=r"roi-001.npy: expected numbers of shape \(48, n_voxels\).* found shape \(47, 9\), type float64"):
+    with pytest.raises(ValueError, match=r"roi-001.npy: expected numbers of shape \(48, n_voxels\).* found shape \(47, 9\), type "
+                                         "float64"):
         open_dataset("folder", folder).responses(1, 1)
     path.write_bytes(b"\x93NUMPY cut")
     with pytest.raises(ValueError, match="roi-001.npy is not a readable .npy file"):

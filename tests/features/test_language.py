@@ -253,8 +253,9 @@ def test_captions_that_cannot_be_used_are_named(seven, tiny, tmp_path):
     captions.loc[20, "caption"] = "one " * 32                                   # and the token that begins it
     captions.loc[2, "caption"] = " "
     captions.drop(index=31).to_csv(seven.root / "captions.csv")
-    with pytest.raises(ValueError, match=r"3 of 7 captions of the dataset 'seven' cannot be used: the caption of seven_id 2 \(row 0 of "
-                                         r"the captions of seven\) is empty; seven_id 31 has no row in the captions of seven; the "
+    with pytest.raises(ValueError, match=r"3 of 7 captions of the dataset 'seven' cannot be used: the caption of seven_id 2 \(row "
+                                         r"0 of the captions of seven\) is empty; seven_id 31 has no row in the captions of "
+                                         "seven; the "
                                          r"caption of seven_id 20 has 33 tokens, llama takes 1 to 32\. Mend them, or leave those "
                                          r"images out of the file with --skip-bad"):
         language.write(tmp_path / "a.h5", seven, network, device="cpu")
@@ -298,6 +299,7 @@ def test_storage_is_half_only_where_it_is_safe(seven, tiny, tmp_path):
         assert file.stored == ["float32"] * 3 + ["float16"] and np.abs(file.layer(0)).max() > 3e4
         assert file.attributes["dtype"] == "bfloat16" and np.isfinite(file.layer(3)).all()
     network.module.model.embed_tokens.weight.data[network.tokenizer("bowl")["input_ids"][1], 5] = 4.5e5
-    with pytest.raises(ValueError, match=r"layer 0 \(embeddings\): .* seven_id 14, reach .*beyond float16; .*use --dtype bfloat16 or "
+    with pytest.raises(ValueError, match=r"layer 0 \(embeddings\): .* seven_id 14, reach .*beyond float16; .*use --dtype bfloat16 "
+                                         "or "
                                          "float32"):
         language.write(tmp_path / "b.h5", seven, network, device="cpu", storage="float16")

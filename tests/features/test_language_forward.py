@@ -88,7 +88,8 @@ def extract(output, folder, deadly=-1):
             os.kill(os.getpid(), signal.SIGKILL)
     network.module.register_forward_pre_hook(count)
     work = output.with_name(f".{output.name}.shards")
-    save(lambda path: language.write(path, ManyCaptions(70), network, device="cpu", batch_size=5, work=work), output, Record("test"))
+    save(lambda path: language.write(path, ManyCaptions(70), network, device="cpu", batch_size=5, work=work), output,
+         Record("test"))
     return len(calls)
 
 

@@ -15,7 +15,10 @@ def seven(tmp_path):
 
 def table(path, captions=CAPTIONS, column="caption", **more):
     frame = pandas.DataFrame({column: captions, **more})
-    frame.to_parquet(path) if path.suffix == ".parquet" else frame.to_csv(path, sep="\t" if path.suffix == ".tsv" else ",", index=False)
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, sep="\t" if path.suffix == ".tsv" else ",", index=False)
     return path
 
 
@@ -56,8 +59,9 @@ def test_what_cannot_be_used_is_named_by_row(seven, tmp_path, name):
                    31: f"the caption of seven_id 31 (row 3 of {name}) is {nothing}",
                    14: f"the caption of seven_id 14 (row 2 of {name}) is empty",
                    5: f"the caption of seven_id 5 (row 1 of {name}) is empty", 3: f"seven_id 3 has no row in {name}"}
-    with pytest.raises(ValueError, match=rf"5 of 7 captions of the dataset 'seven' cannot be used: the caption of seven_id 9 \(row 5 of "
-                                         rf"{name}\) has the status 'failed'; .*Mend them, or leave those images out .*--skip-bad"):
+    with pytest.raises(ValueError, match=r"5 of 7 captions of the dataset 'seven' cannot be used: the caption of seven_id 9 \(row "
+                                         rf"5 of {name}\) has the status 'failed'; .*Mend them, or leave those images out "
+                                         ".*--skip-bad"):
         refuse(why, 7, seven)
     refuse({}, 7, seven)
 

@@ -34,6 +34,8 @@ def made(checkout, tmp_path_factory):
     toy_brains.register()
     toy_brains.write(root / "toy", complete=False)
     assert run(checkout, root, "1_compute_rdms") == 0 and run(checkout, root, "2_subject_subject") == 0
+    features = "--features", root / "toy" / "features"
+    assert run(checkout, root, "3_subject_model", *features, "--trials", "shared") == 0
     assert run(checkout, root, "6_reliability", "--draws", 12, "--subset-images", 5, "--least", 0.02) == 0
     return root
 
@@ -127,9 +129,29 @@ def test_subsets_are_rsa_of_the_trials_of_some_images(made):
     assert group["relative_error"] == pytest.approx(group["subset_sd"] / group["subset_mean"])
 
 
+def test_networks_beside_their_ratios(made):
+    layers, models = (read_table(made / "derivatives" / "toy" / f"{name}.parquet") for name in (
+        "rsa_subject_model_alignment_joined_shared", "reliability_models"))
+    pandas.testing.assert_frame_equal(models, conform(models, "reliability_models"))
+    subjects = table(made, "reliability_subjects").set_index(["subject", "roi"])["within_subject"]
+    row = models[(models["subject"] == 9) & (models["roi"] == A)].iloc[-1]
+    assert len(models) == len(layers) and row["reason"] == ""
+    assert row["ratio"] == pytest.approx(row["similarity"] / np.sqrt(subjects[9, A]))
+    assert set(models[models["roi"] == 11]["reason"]) == {"no similarity"}
+
+
 def test_a_second_run_computes_nothing(made, checkout, capsys):
     assert run(checkout, made, "6_reliability", "--draws", 12, "--subset-images", 5, "--least", 0.02) == 0
     assert "noise ceilings: 3 of 3 done before" in capsys.readouterr().out
+
+
+def test_a_choice_of_parcels_does_not_cost_the_parts_of_all(made, checkout, capsys):
+    again = ["--draws", 12, "--subset-images", 5, "--least", 0.02]
+    assert run(checkout, made, "6_reliability", *again, "--rois", "A") == 0
+    assert set(table(made, "reliability")["roi"]) == {A}
+    capsys.readouterr()
+    assert run(checkout, made, "6_reliability", *again) == 0
+    assert "subsets of images: 6 of 6 done before" in capsys.readouterr().out and len(table(made, "reliability")) == 5
 
 
 @pytest.mark.parametrize("options, expected", [

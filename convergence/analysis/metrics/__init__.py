@@ -13,7 +13,7 @@ null. Each family of metrics has a file: gram_similarity.py (rsa, cka, unbiased_
 kernels.py has the Gram kernels.
 """
 
-from convergence.analysis.metrics import gram_similarity, neighbours, prediction, subspaces     # noqa: F401  their metrics register
+from convergence.analysis.metrics import gram_similarity, neighbours, prediction, subspaces         # noqa: F401  they register
 from convergence.analysis.metrics.calibration import Calibration, calibrate                     # noqa: F401
 from convergence.analysis.metrics.registry import METRICS, list_metrics, measure, register_metric   # noqa: F401
 from convergence.analysis.metrics.representations import Representations                        # noqa: F401

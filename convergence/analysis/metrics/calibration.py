@@ -41,14 +41,14 @@ def calibrate(name, x, y, *, reduce="max", n_permutations=200, seed=0, blocks=No
     y : (n, q) array or tensor, or list of (n, q_k)
         The same stimuli in the same order.
     reduce : {"max", "mean", None} or callable
-        What is made of the (n_x, n_y) scores, observed and relabelled alike: the largest, their mean, all of them, or a function of the
-        array.
+        What is made of the (n_x, n_y) scores, observed and relabelled alike: the largest, their mean, all of them, or a
+        function of the array.
     n_permutations : int
         Relabellings; p is at least 1 / (1 + n_permutations), the null mean is known to null_std / sqrt(n_permutations).
     seed : int
     blocks : (n,) array, optional
-        The image of every stimulus: images are relabelled, their repetitions stay together (see `draw_relabellings`). Give it where
-        images repeat, else the null is too narrow.
+        The image of every stimulus: images are relabelled, their repetitions stay together (see `draw_relabellings`). Give it
+        where images repeat, else the null is too narrow.
     relabellings : (n_permutations, n) int array, optional
         These, in place of drawn ones.
     device : str
@@ -58,9 +58,9 @@ def calibrate(name, x, y, *, reduce="max", n_permutations=200, seed=0, blocks=No
     Returns
     -------
     Calibration
-        raw: the score. null_mean, null_std: of the relabelled ones. calibrated: (raw - null_mean) / (1 - null_mean): 0 on average where
-        x and y are unrelated, 1 where raw is 1, the largest value of every metric here. p: (1 + how many relabelled scores are at
-        least as large) / (1 + n_permutations). Floats, or arrays of what `reduce` returns.
+        raw: the score. null_mean, null_std: of the relabelled ones. calibrated: (raw - null_mean) / (1 - null_mean): 0 on
+        average where x and y are unrelated, 1 where raw is 1, the largest value of every metric here. p: (1 + how many
+        relabelled scores are at least as large) / (1 + n_permutations). Floats, or arrays of what `reduce` returns.
 
     Raises
     ------
@@ -70,9 +70,9 @@ def calibrate(name, x, y, *, reduce="max", n_permutations=200, seed=0, blocks=No
     Notes
     -----
     The design (one relabelling for all layers) is that of Groeger, Wen & Brbic (2026), "Revisiting the Platonic Representation
-    Hypothesis: An Aristotelian View", who subtract the 95 % quantile of the null and cut at 0; the mean keeps the score unbiased, so that
-    scores of sessions and people can be averaged. Cost: n_permutations comparisons; matrices are prepared once where the metric is told
-    in parts.
+    Hypothesis: An Aristotelian View", who subtract the 95 % quantile of the null and cut at 0; the mean keeps the score
+    unbiased, so that scores of sessions and people can be averaged. Cost: n_permutations comparisons; matrices are prepared
+    once where the metric is told in parts.
 
     Examples
     --------
@@ -91,7 +91,8 @@ def calibrate(name, x, y, *, reduce="max", n_permutations=200, seed=0, blocks=No
         relabellings = validation.relabellings("calibrate", "relabellings", relabellings, y.n_stimuli)
     raw = np.asarray(reduced(x.compare(y)))
     null = np.stack([reduced(scores) for scores in relabelled(x, y, relabellings)])
-    found = Calibration(raw, null.mean(0), null.std(0), against(raw, null.mean(0)), np.asarray(p_values(raw, null, tail="greater")))
+    p = np.asarray(p_values(raw, null, tail="greater"))
+    found = Calibration(raw, null.mean(0), null.std(0), against(raw, null.mean(0)), p)
     return found if raw.ndim else Calibration(*map(float, found))
 
 
@@ -99,6 +100,23 @@ def relabelled(x, y, relabellings, *, paired=False):
     """Yield the scores of two `Representations` under each relabelling of the stimuli of y."""
     for order in relabellings:
         yield x.compare(y, order=order, paired=paired)
+
+
+def exact_null_mean(x, y, blocks=None, *, paired=False):
+    """Mean score of two `Representations` over all relabellings of the stimuli of y, in closed form; None where there is none.
+
+    rsa (by Pearson or Spearman) and unbiased_cka have one: without blocks it is 0. With blocks it is not, as repetitions of an
+    image are alike on both sides.
+    """
+    from convergence.analysis.null import mantel_moments
+
+    if x.parts is None or not x.parts.is_pearson(x.options) or not len(x) or not len(y):
+        return None
+    try:
+        mean = mantel_moments(x.items, y.items, paired=paired, blocks=blocks, skewness=False).mean
+    except ValueError:                          # images fall into so many strata that sampling is cheaper
+        return None
+    return np.asarray(mean.cpu() if hasattr(mean, "cpu") else mean, np.float64)
 
 
 def against(raw, null_mean):

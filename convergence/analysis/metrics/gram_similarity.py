@@ -1,8 +1,8 @@
-"""Metrics that compare how alike every two stimuli are in one matrix with how alike they are in the other: rsa, cka, unbiased_cka.
+"""Metrics that compare how alike every two stimuli are in one matrix and in the other: rsa, cka, unbiased_cka.
 
-All three are inner products of vectors of length 1 with an entry per pair of stimuli: distances minus their mean (rsa), entries of
-the centred Gram matrix (cka), entries above its diagonal, centred without bias (unbiased_cka). A stack of matrices is compared with a
-stack by one matrix product.
+All three are inner products of vectors of length 1 with an entry per pair of stimuli: distances minus their mean (rsa), entries
+of the centred Gram matrix (cka), entries above its diagonal, centred without bias (unbiased_cka). A stack of matrices is
+compared with a stack by one matrix product.
 """
 
 import math
@@ -19,7 +19,8 @@ def _rdm_units(x, metric="correlation", method="pearson", clip=None):
 
 
 @register_metric
-@in_parts(_rdm_units, rsa_of_units, select_stimuli)
+@in_parts(_rdm_units, rsa_of_units, select_stimuli,
+          is_pearson=lambda options: options.get("method", "pearson") in ("pearson", "spearman"))
 def rsa(x, y, *, metric="correlation", method="pearson", clip=None):
     """From -1 to 1, larger is more alike: correlation of the two RDMs; 0 for unrelated ones.
 
@@ -62,13 +63,14 @@ def _relabel_centred(stack, order):
 @register_metric
 @in_parts(_centred_units, rsa_of_units, _relabel_centred)
 def cka(x, y, *, kernel="linear", **parameters):
-    """From 0 to 1, larger is more alike: centred kernel alignment; above 0 for unrelated matrices too, the more the wider they are.
+    """From 0 to 1, larger is more alike: centred kernel alignment; above 0 by chance, the more the wider the matrices.
 
     Parameters
     ----------
     x, y : (n, p), (n, q) tensors or arrays
     kernel : {"linear", "rbf", "cosine", ...}
-        One of kernels.KERNELS. "rbf": width by the median heuristic, gamma = 1 / (median squared distance), unless gamma= is given.
+        One of kernels.KERNELS. "rbf": width by the median heuristic, gamma = 1 / (median squared distance), unless gamma= is
+        given.
     **parameters
         Of the kernel.
 
@@ -79,9 +81,9 @@ def cka(x, y, *, kernel="linear", **parameters):
 
     Notes
     -----
-    tr(KHLH) / sqrt(tr(KHKH) tr(LHLH)) with H = 1 - 1/n: Kornblith et al. (2019), ICML, equations 2-4. With few stimuli and many columns
-    it is near 1 for noise: take `unbiased_cka`, or `calibrate` it. (With sigmoid and correlation kernels that are not positive it
-    can be below 0.) Cost: n^2 (p + q).
+    tr(KHLH) / sqrt(tr(KHKH) tr(LHLH)) with H = 1 - 1/n: Kornblith et al. (2019), ICML, equations 2-4. With few stimuli and many
+    columns it is near 1 for noise: take `unbiased_cka`, or `calibrate` it. (With sigmoid and correlation kernels that are not
+    positive it can be below 0.) Cost: n^2 (p + q).
     """
     return pair(cka, x, y, kernel=kernel, **parameters)
 
@@ -98,7 +100,7 @@ def _unbiased_units(x, kernel="linear", **parameters):
 
 
 @register_metric
-@in_parts(_unbiased_units, rsa_of_units, select_stimuli)
+@in_parts(_unbiased_units, rsa_of_units, select_stimuli, is_pearson=lambda options: True)
 def unbiased_cka(x, y, *, kernel="linear", **parameters):
     """From -1 to 1, larger is more alike: CKA without bias, 0 on average for unrelated matrices, however wide they are.
 
@@ -114,9 +116,9 @@ def unbiased_cka(x, y, *, kernel="linear", **parameters):
 
     Notes
     -----
-    HSIC_u(K, L) / sqrt(HSIC_u(K, K) HSIC_u(L, L)) with the unbiased estimator of Song et al. (2012), JMLR 13:1393, equation 5. It is the
-    inner product of U-centred matrices (Szekely & Rizzo 2014, Ann. Stat. 42:2382), and so never outside -1 to 1. Relabelling the
-    stimuli of one gives 0 on average, exactly. Cost: n^2 (p + q).
+    HSIC_u(K, L) / sqrt(HSIC_u(K, K) HSIC_u(L, L)) with the unbiased estimator of Song et al. (2012), JMLR 13:1393, equation 5.
+    It is the inner product of U-centred matrices (Szekely & Rizzo 2014, Ann. Stat. 42:2382), and so never outside -1 to 1.
+    Relabelling the stimuli of one gives 0 on average, exactly. Cost: n^2 (p + q).
     """
     return pair(unbiased_cka, x, y, kernel=kernel, **parameters)
 

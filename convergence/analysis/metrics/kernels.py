@@ -2,11 +2,11 @@
 
     gram("rbf", x)                          # (n, p) -> (n, n)
     gram("rbf", new, x, gamma=0.01)         # (m, p), (n, p) -> (m, n)
-    settle("rbf", x, {})                    # {"gamma": 0.013}: what is left open is decided by the data, once, before new stimuli come
+    settle("rbf", x, {})                    # {"gamma": 0.013}: what is left open is decided by the data, before new stimuli come
     centre(k)                               # as if the features of the kernel had mean 0 over the stimuli
 
-A kernel is a function of tensors in KERNELS, entered there by its own name; larger means more alike. Everything here takes and returns
-torch tensors: the public functions that use it (measure, KMCCA) bring in what the caller has.
+A kernel is a function of tensors in KERNELS, entered there by its own name; larger means more alike. Everything here takes and
+returns torch tensors: the public functions that use it (measure, KMCCA) bring in what the caller has.
 """
 
 import inspect
@@ -51,7 +51,8 @@ def gram(name, x, y=None, **parameters):
 
 
 def settle(name, x, parameters):
-    """All parameters of a kernel as numbers: those given, else the kernel's defaults; an open `gamma` is settled from the rows of x.
+    """All parameters of a kernel as numbers: those given, else the kernel's defaults; an open `gamma` is settled from the rows
+    of x.
 
     gamma is 1 / (median squared distance of two rows) for "rbf", 1 / (median distance) for "laplacian", where distances are what
     counts, and 1 / p for "polynomial" and "sigmoid".

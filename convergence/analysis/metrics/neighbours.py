@@ -2,10 +2,10 @@
 
     neighbour_lists(x, topk=10)         # (n, topk): the stimuli most like each stimulus, nearest first, itself left out
 
-How alike two stimuli are, is told by a kernel of kernels.py: "cosine" (default: inner products of rows of length 1, Huh et al. 2024),
-"linear" (inner products as they are), "pearson", "rbf" (Euclidean neighbours). It is computed in float64, and values that differ by
-less than 2^-40 of the largest are equal; of equal ones the stimulus with the lower number comes first. So an image that is shown twice
-is placed alike on every device.
+How alike two stimuli are, is told by a kernel of kernels.py: "cosine" (default: inner products of rows of length 1, Huh et al.
+2024), "linear" (inner products as they are), "pearson", "rbf" (Euclidean neighbours). It is computed in float64, and values
+that differ by less than 2^-40 of the largest are equal; of equal ones the stimulus with the lower number comes first. So an
+image that is shown twice is placed alike on every device.
 """
 
 from convergence.analysis import validation
@@ -129,7 +129,7 @@ def _all(one_with_many):
 @register_metric
 @in_parts(neighbour_lists, _all(_overlap), _renumbered)
 def mutual_knn(x, y, *, topk=10, kernel="cosine"):
-    """From 0 to 1, larger is more alike: the share of each stimulus' topk neighbours that is the same in both; topk / (n - 1) by chance.
+    """From 0 to 1, larger is more alike: share of a stimulus' topk neighbours that is the same in both; topk / (n - 1) by chance.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def mutual_knn(x, y, *, topk=10, kernel="cosine"):
 @register_metric
 @in_parts(neighbour_lists, _all(_returns), _renumbered)
 def cycle_knn(x, y, *, topk=10, kernel="cosine"):
-    """From 0 to 1, larger is more alike: the share of stimuli that are neighbours, in x, of one of their neighbours in y. Not symmetric.
+    """From 0 to 1, larger is more alike: share of stimuli that are x-neighbours of one of their y-neighbours. Not symmetric.
 
     Parameters
     ----------
@@ -158,7 +158,8 @@ def cycle_knn(x, y, *, topk=10, kernel="cosine"):
 
     Notes
     -----
-    The way from a stimulus to its neighbours in y, and from there to theirs in x, leads back (Huh et al. 2024). Cost: n^2 (p + q).
+    The way from a stimulus to its neighbours in y, and from there to theirs in x, leads back (Huh et al. 2024). Cost: n^2 (p +
+    q).
     """
     return pair(cycle_knn, x, y, topk=topk, kernel=kernel)
 
@@ -166,7 +167,7 @@ def cycle_knn(x, y, *, topk=10, kernel="cosine"):
 @register_metric
 @in_parts(neighbour_lists, _all(_longest_common), _renumbered)
 def lcs_knn(x, y, *, topk=10, kernel="cosine"):
-    """From 0 to 1, larger is more alike: longest common subsequence of the two lists of neighbours, nearest first, divided by topk.
+    """From 0 to 1, larger is more alike: longest common subsequence of two lists of neighbours, divided by topk.
 
     Parameters
     ----------
@@ -175,7 +176,8 @@ def lcs_knn(x, y, *, topk=10, kernel="cosine"):
 
     Notes
     -----
-    Mean over stimuli; published is the length itself, topk times this. Cost: n^2 (p + q), and n topk^2 for a pair.
+    Lists are nearest first; mean over stimuli. Published is the length itself, topk times this. Cost: n^2 (p + q), and
+    n topk^2 for a pair.
     """
     return pair(lcs_knn, x, y, topk=topk, kernel=kernel)
 
@@ -183,7 +185,7 @@ def lcs_knn(x, y, *, topk=10, kernel="cosine"):
 @register_metric
 @in_parts(neighbour_lists, _all(_edits), _renumbered)
 def edit_distance_knn(x, y, *, topk=10, kernel="cosine"):
-    """From 0 to 1, larger is more alike: 1 - edit distance of the two lists of neighbours, nearest first, divided by topk.
+    """From 0 to 1, larger is more alike: 1 - edit distance of two lists of neighbours, divided by topk.
 
     Parameters
     ----------
@@ -192,7 +194,8 @@ def edit_distance_knn(x, y, *, topk=10, kernel="cosine"):
 
     Notes
     -----
-    Fewest insertions, deletions and substitutions that make one list the other (Levenshtein), mean over stimuli. Cost: as of `lcs_knn`.
+    Fewest insertions, deletions and substitutions that make one list, nearest first, the other (Levenshtein), mean over stimuli.
+    Cost: as of `lcs_knn`.
     """
     return pair(edit_distance_knn, x, y, topk=topk, kernel=kernel)
 
@@ -233,9 +236,9 @@ def cknna(x, y, *, topk=10, kernel="cosine"):
 
     Notes
     -----
-    Sum over i and j of alpha(i, j) k(i, j) l(i, j), divided by the roots of the same of x with x and of y with y: k and l are the two
-    kernels, each row minus its mean over the other stimuli, and alpha(i, j) is 1 where j is a neighbour of i in both (Huh et al. 2024,
-    appendix A). A mask of own neighbours contains the common one, so that this never leaves -1 to 1. (Their program puts masked kernels
-    into HSIC_u instead, which may be undefined.) Cost: n^2 (p + q), and n^2 for a pair.
+    Sum over i and j of alpha(i, j) k(i, j) l(i, j), divided by the roots of the same of x with x and of y with y: k and l are
+    the two kernels, each row minus its mean over the other stimuli, and alpha(i, j) is 1 where j is a neighbour of i in both
+    (Huh et al. 2024, appendix A). A mask of own neighbours contains the common one, so that this never leaves -1 to 1. (Their
+    program puts masked kernels into HSIC_u instead, which may be undefined.) Cost: n^2 (p + q), and n^2 for a pair.
     """
     return pair(cknna, x, y, topk=topk, kernel=kernel)

@@ -14,7 +14,7 @@ ALPHAS = 10.0 ** np.arange(-4, 5)           # times the mean squared length of t
 
 @register_metric
 def linear_predictivity(x, y, *, n_folds=5, alphas=None, groups=None, seed=0):
-    """From -1 to 1, larger is more alike: mean correlation of the columns of y with what ridge regression predicts from x. Not symmetric.
+    """From -1 to 1, larger is more alike: mean correlation of columns of y with ridge predictions from x. Not symmetric.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def linear_predictivity(x, y, *, n_folds=5, alphas=None, groups=None, seed=0):
     n_folds : int
         Parts of the stimuli; each is predicted from the others.
     alphas : sequence of float, optional
-        Penalties, one of which is chosen in the training rows by their leave-one-out error (for all columns together). Default: ALPHAS times
-        the mean squared length of the centred training rows, so that scaling x changes nothing.
+        Penalties, one of which is chosen in the training rows by their leave-one-out error (for all columns together). Default:
+        ALPHAS times the mean squared length of the centred training rows, so that scaling x changes nothing.
     groups : (n,) array, optional
         The image of every row: rows of one image stay in one part. Without it, repetitions of an image predict each other.
     seed : int
@@ -39,8 +39,8 @@ def linear_predictivity(x, y, *, n_folds=5, alphas=None, groups=None, seed=0):
 
     Notes
     -----
-    Correlations within a part, averaged over parts, then over columns; 0 for a column that is constant in a part or predicted as constant.
-    Computed in float64. Cost: n^2 p + n^3 for each part.
+    Correlations within a part, averaged over parts, then over columns; 0 for a column that is constant in a part or predicted
+    as constant. Computed in float64. Cost: n^2 p + n^3 for each part.
     """
     import torch
 
@@ -65,8 +65,8 @@ def _folds(n, n_folds, groups, seed):
         raise ValueError(f"linear_predictivity: groups has {len(groups)} entries, x has {n} rows; give one entry per row")
     n_groups = groups.max() + 1
     if n_groups < 2 * n_folds:
-        raise ValueError(f"linear_predictivity: {n_groups} stimuli in n_folds={n_folds} parts; at least two in each are needed, give "
-                         f"n_folds of at most {n_groups // 2} (2 or more), or more stimuli")
+        raise ValueError(f"linear_predictivity: {n_groups} stimuli in n_folds={n_folds} parts; at least two in each are needed, "
+                         f"give n_folds of at most {n_groups // 2} (2 or more), or more stimuli")
     return (np.random.default_rng(seed).permutation(n_groups) % n_folds)[groups]
 
 
@@ -87,7 +87,7 @@ def _predicted(x, y, new, alphas):
 
 
 def _leave_one_out(values, vectors, projected, y, alpha):
-    """Mean squared error of every row, predicted from the others: residual / (1 - leverage); the intercept has a leverage of 1/n."""
+    """Mean squared error of rows predicted from the others: residual / (1 - leverage); the intercept has a leverage of 1/n."""
     shrunk = values / (values + alpha)
     leverage = (vectors ** 2) @ shrunk + 1 / len(y)
     return (((y - vectors @ (shrunk[:, None] * projected)) / (1 - leverage)[:, None]) ** 2).mean()

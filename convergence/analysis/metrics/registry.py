@@ -21,14 +21,17 @@ METRICS = {}
 class Parts:
     """A metric, taken apart.
 
-    prepare(x, **options): what one (n, p) tensor is compared by, a tensor. compare(a, b, paired=False): stacks of these -> (n_a, n_b)
-    or (n,). relabel(stack, order): those of x[order]. stacked: prepared tensors have one shape and lie in one; else in a list.
+    prepare(x, **options): what one (n, p) tensor is compared by, a tensor. compare(a, b, paired=False): stacks of these ->
+    (n_a, n_b) or (n,). relabel(stack, order): those of x[order]. stacked: prepared tensors have one shape and lie in one; else
+    in a list. is_pearson(options): whether they are like condensed RDMs and scores are their Pearson correlations, whose null has
+    a closed form.
     """
 
     prepare: Callable
     compare: Callable
     relabel: Callable
     stacked: bool = True
+    is_pearson: Callable = lambda options: False
 
 
 def register_metric(function):
@@ -37,9 +40,9 @@ def register_metric(function):
     Parameters
     ----------
     function : callable
-        Takes an (n, p) and an (n, q) matrix with the same stimuli in their rows (NumPy or torch, float32 or float64, as the caller
-        of `measure` has them) and returns a number, larger where they are more alike. Keyword arguments with defaults are its options.
-        State the range in the first line of its docstring.
+        Takes an (n, p) and an (n, q) matrix with the same stimuli in their rows (NumPy or torch, float32 or float64, as the
+        caller of `measure` has them) and returns a number, larger where they are more alike. Keyword arguments with defaults
+        are its options. State the range in the first line of its docstring.
 
     Returns
     -------
@@ -62,16 +65,16 @@ def register_metric(function):
     """
     name, taken = function.__name__, METRICS.get(function.__name__)
     if taken is not None and taken.__module__ != function.__module__:
-        raise ValueError(f"register_metric: {name!r} of {function.__module__} is the name of a metric of {taken.__module__} already; "
-                         "give the function another name")
+        raise ValueError(f"register_metric: {name!r} of {function.__module__} is the name of a metric of {taken.__module__} "
+                         "already; give the function another name")
     METRICS[name] = function
     return function
 
 
-def in_parts(prepare, compare, relabel, *, stacked=True):
+def in_parts(prepare, compare, relabel, **more):
     """Say how a metric is taken apart (`Parts`); a decorator, below `register_metric`."""
     def attach(function):
-        function.parts = Parts(prepare, compare, relabel, stacked)
+        function.parts = Parts(prepare, compare, relabel, **more)
         return function
     return attach
 
@@ -98,8 +101,8 @@ def measure(name, x, y, **options):
     name : str
         One of `list_metrics()`.
     x : (n, p) array or tensor
-        Responses or activations, a row per stimulus; float64 is computed in float64 (where it matters, see the metric), all else in
-        float32.
+        Responses or activations, a row per stimulus; float64 is computed in float64 (where it matters, see the metric), all
+        else in float32.
     y : (n, q) array or tensor
         The same stimuli in the same order.
     **options
@@ -113,14 +116,16 @@ def measure(name, x, y, **options):
     Raises
     ------
     ValueError
-        An unknown metric or option; wrong shapes, different numbers of stimuli, fewer than 4, NaN or infinity; what the metric cannot
-        be computed for. It is never NaN.
+        An unknown metric or option; wrong shapes, different numbers of stimuli, fewer than 4, NaN or infinity; what the metric
+        cannot be computed for. It is never NaN.
 
     Examples
     --------
     >>> shared, noise_x, noise_y = np.random.default_rng(0).standard_normal((3, 200, 10))
-    >>> round(measure("unbiased_cka", shared + noise_x, shared + noise_y), 1), abs(round(measure("unbiased_cka", noise_x, noise_y), 1))
-    (0.2, 0.0)
+    >>> round(measure("unbiased_cka", shared + noise_x, shared + noise_y), 1)           # r = 0.5 in every column: 0.5 squared
+    0.2
+    >>> abs(round(measure("unbiased_cka", noise_x, noise_y), 1))
+    0.0
     >>> round(measure("mutual_knn", shared, 3 * shared, topk=5), 6)
     1.0
     """
@@ -128,8 +133,8 @@ def measure(name, x, y, **options):
     x, y = (floating(validation.responses("measure", side, matrix)) for side, matrix in (("x", x), ("y", y)))
     for side, matrix in (("x", x), ("y", y)):
         if matrix.ndim != 2:
-            raise ValueError(f"measure: {side} has shape {tuple(matrix.shape)}; expected (n_stimuli, n_features); for many matrices at "
-                             "once use convergence.analysis.metrics.Representations")
+            raise ValueError(f"measure: {side} has shape {tuple(matrix.shape)}; expected (n_stimuli, n_features); for many "
+                             "matrices at once use convergence.analysis.metrics.Representations")
     same_stimuli("measure", "x", len(x), "y", len(y))
     return finite("measure", name, function(x, y, **options))
 
@@ -149,15 +154,16 @@ def find(caller, name, options):
 def same_stimuli(caller, x, n_x, y, n_y):
     """See that two matrices have as many rows."""
     if n_x != n_y:
-        raise ValueError(f"{caller}: {y} has {validation.count(n_y, 'row')} (stimuli), {x} has {n_x:,}; select the same stimuli in "
-                         "both first, in the same order")
+        raise ValueError(f"{caller}: {y} has {validation.count(n_y, 'row')} (stimuli), {x} has {n_x:,}; select the same stimuli "
+                         "in both first, in the same order")
 
 
 def finite(caller, name, value):
     """A metric's result as a float, which is a number."""
     value = float(value)
     if not math.isfinite(value):
-        raise ValueError(f"{caller}: metric {name!r} gave {value}; leave out what it cannot be computed for (constant columns or rows)")
+        raise ValueError(f"{caller}: metric {name!r} gave {value}; leave out what it cannot be computed for (constant columns or "
+                         "rows)")
     return value
 
 

@@ -39,8 +39,8 @@ class Representations:
 
     Notes
     -----
-    Memory per matrix: n (n - 1) / 2 numbers for rsa, cka and unbiased_cka, n^2 for cknna, n topk for the other neighbour metrics, the
-    reduced matrix for the others. 180 x 180 unbiased CKA at n = 3,000: 3.2 GB a side and 3e11 operations.
+    Memory per matrix: n (n - 1) / 2 numbers for rsa, cka and unbiased_cka, n^2 for cknna, n topk for the other neighbour
+    metrics, the reduced matrix for the others. 180 x 180 unbiased CKA at n = 3,000: 3.2 GB a side and 3e11 operations.
     """
 
     def __init__(self, name, matrices, *, device="auto", faults=None, **options):
@@ -76,7 +76,8 @@ class Representations:
             return np.empty(len(self) if paired else (len(self), len(other)))
         same_stimuli("Representations", "the first", self.n_stimuli, "the other", other.n_stimuli)
         if paired and len(self) != len(other):
-            raise ValueError(f"Representations: paired=True compares the k-th with the k-th, but there are {len(self)} and {len(other)}")
+            raise ValueError("Representations: paired=True compares the k-th with the k-th, "
+                             f"but there are {len(self)} and {len(other)}")
         if self.parts is None:
             return self._each(other, slice(None) if order is None else np.asarray(order), paired)
         items = other.items if order is None else self.parts.relabel(other.items, order)

@@ -51,22 +51,23 @@ def _centred(x):
     x = x.double()
     x = x - x.mean(0)
     if not bool(x.abs().max() > 0):
-        raise ValueError("columns: every column has one value in all rows, so that there is nothing to compare; leave this matrix out")
+        raise ValueError("columns: every column has one value in all rows, so that there is nothing to compare; leave "
+                         "this matrix out")
     return x
 
 
 def _basis(x):
     n, p = x.shape
     if n <= p + 1:
-        raise ValueError(f"cca: {n} stimuli and {p} columns: with no more stimuli than columns (and one) every correlation is 1; use "
-                         "svcca, which keeps few components, or linear_predictivity or unbiased_cka, or more stimuli")
+        raise ValueError(f"cca: {n} stimuli and {p} columns: with no more stimuli than columns (and one) every correlation is 1; "
+                         "use svcca, which keeps few components, or linear_predictivity or unbiased_cka, or more stimuli")
     return _principal(_centred(x))[0]
 
 
 @register_metric
 @in_parts(_basis, _mean, _relabel, stacked=False)
 def cca(x, y):
-    """From 0 to 1, larger is more alike: mean canonical correlation; above 0 for unrelated matrices too, the more the wider they are.
+    """From 0 to 1, larger is more alike: mean canonical correlation; above 0 by chance, the more the wider the matrices.
 
     Parameters
     ----------
@@ -102,8 +103,8 @@ def _components(x, n_components=10, scale=True):
     share = (values ** 2).cumsum(0) / (values ** 2).sum()
     kept = n_components if whole else 1 + int((share < n_components).sum())
     if kept >= n - 1:
-        raise ValueError(f"svcca: {kept} components of {n} stimuli: with no more stimuli than components (and one) every correlation is 1; "
-                         "give fewer n_components, or more stimuli")
+        raise ValueError(f"svcca: {kept} components of {n} stimuli: with no more stimuli than components (and one) every "
+                         "correlation is 1; give fewer n_components, or more stimuli")
     return vectors[:, :kept]
 
 
@@ -146,7 +147,7 @@ def _rotated(x):
 @register_metric
 @in_parts(_rotated, _sum, _relabel, stacked=False)
 def procrustes(x, y):
-    """From 0 to 1, larger is more alike: how well the best rotation, reflection and scaling makes one the other; above 0 by chance.
+    """From 0 to 1, larger is more alike: how well rotation, reflection and scaling make one the other; above 0 by chance.
 
     Parameters
     ----------

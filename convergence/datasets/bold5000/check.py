@@ -37,7 +37,7 @@ def check(root, chosen):
     list of Finding
     """
     root = Path(root)
-    needed, faults = needed_files(root, chosen)
+    needed, faults = _needed_files(root, chosen)
     missing = {path for path, _ in needed if not path.exists()}
     findings = [Finding("missing", _below(root, path), f"{path} is not there ({what})") if path in missing
                 else Finding("ok", _below(root, path)) for path, what in needed]
@@ -47,7 +47,7 @@ def check(root, chosen):
     return [finding for finding in findings if finding.path not in wrong] + faults
 
 
-def needed_files(root, chosen):
+def _needed_files(root, chosen):
     """([(path, what it is), ...] of everything that a complete download has, [Finding, ...] of what is wrong with the names)."""
     needed, faults = [], []
     for subject in subjects_of(root, chosen):

@@ -27,11 +27,6 @@ _STIMULI_SITE = "bold5000-dataset.org (Download: BOLD5000_Stimuli.zip, presentat
 def forecast(root, chosen, findings):
     """Lines: how long reading takes, how much disk is needed and free, and how to download what `check` found to be missing or
     damaged.
-
-    Raises
-    ------
-    ValueError
-        One file lies there under two names, or figshare's list is damaged.
     """
     from convergence.datasets.disk import disk_lines, in_words
     from convergence.datasets.figshare import removals
@@ -41,8 +36,11 @@ def forecast(root, chosen, findings):
     root, work, lines, matrices, sizes = Path(root), work_folder("bold5000", root), [], [], []
     beta_type = beta_type_of(chosen)
     for subject in subjects_of(root, chosen):
-        betas = [path for session, path in files.beta_files(root, subject, beta_type).items()
-                 if session in (chosen.sessions or [session])]
+        try:
+            there = files.beta_files(root, subject, beta_type)
+        except ValueError:                                              # one file under two names: a finding of its own
+            continue
+        betas = [path for session, path in there.items() if session in (chosen.sessions or [session])]
         sizes += [path.stat().st_size for path in betas]
         n_bytes = sum(path.stat().st_size for path in betas)
         if (work / files.rows_file(subject, beta_type)).exists():

@@ -23,7 +23,7 @@ README = """# A dataset folder for `convergence`
 
 | file | what to put there |
 |---|---|
-| `trials.csv` | a row per trial, in the order of the matrices' rows: subject, session, image, repetition (0, 1, ... of the image) |
+| `trials.csv` | a row per trial, in the order of the matrices' rows: subject, session, image, repetition (of the image, from 0) |
 | `atlas.csv` | a row per parcel: roi, name; hemisphere (lh, rh) if parcels of one name are to be joined; area, hub if you like |
 | `responses/subject-01/roi-001.npy` | `numpy.save` of an array (trials of the subject, voxels), any number type |
 | `images.csv` | one row per picture: image (0, 1, 2, ...), file, caption; or leave it out |

@@ -64,8 +64,9 @@ def forecast(root, chosen, findings):
         elif path.exists():
             n_bytes = path.stat().st_size
             matrices.append(n_bytes * _LABELLED)
-            lines.append(f"subject {subject}: {in_words(n_bytes)} to read, about {n_bytes / _READING / 60:.0f} min; matrices about "
-                         f"{in_words(matrices[-1])}, and as much again while they are made (a third of the voxels have a parcel)")
+            lines.append(f"subject {subject}: {in_words(n_bytes)} to read, about {n_bytes / _READING / 60:.0f} min; matrices "
+                         f"about {in_words(matrices[-1])}, and as much again while they are made (a third of the voxels have a "
+                         "parcel)")
     missing, damaged = paths_of(findings, status="missing"), paths_of(findings, damaged=True)
     to_come = _TYPICAL * sum(path.endswith(files.RESPONSES) for path in missing) + _PICTURES * (files.PICTURES in missing)
     lines += disk_lines(root, to_come, work, sum(matrices) + max(matrices, default=0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convergence.analysis.metrics import METRICS, Representations, calibrate, measure
-from convergence.analysis.metrics.calibration import relabelled
+from convergence.analysis.metrics.calibration import exact_null_mean, relabelled
 
 ORACLES = Path(__file__).resolve().parents[2] / "oracles"
 
@@ -30,7 +30,12 @@ def test_p_and_threshold_are_those_of_calibrated_similarity(name):
         theirs, p, threshold = golden[f"{name}_{seed}"]
         assert found.p == pytest.approx(p, abs=1e-6)
         reduce = np.mean if name == "mean" else np.max
-        null = [reduce(scores) for scores in relabelled(Representations("cka", x, device="cpu"), Representations("cka", y, device="cpu"), relabellings)]
+        null = [
+            reduce(scores)
+            for scores in relabelled(
+                Representations("cka", x, device="cpu"), Representations("cka", y, device="cpu"), relabellings
+            )
+        ]
         ours = np.sort([found.raw, *null])[math.ceil(0.95 * 100) - 1]
         assert ours == pytest.approx(threshold, abs=1e-5)
         assert np.clip((found.raw - ours) / (1 - ours), 0, 1) == pytest.approx(theirs, abs=1e-4)
@@ -71,19 +76,44 @@ def test_what_is_shared_survives():
 def test_every_metric_can_be_calibrated_and_the_seed_decides():
     x, y = np.random.default_rng(3).standard_normal((2, 24, 5))
     for name in METRICS:
-        first, again, other = (calibrate(name, x, y, n_permutations=5, seed=seed, **({"topk": 4} if "knn" in name or name == "cknna" else {}))
-                               for seed in (1, 1, 2))
+        first, again, other = (
+            calibrate(name, x, y, n_permutations=5, seed=seed, **({"topk": 4} if "knn" in name or name == "cknna" else {}))
+            for seed in (1, 1, 2)
+        )
         assert first == again and first.raw == other.raw and first.null_mean != other.null_mean, name
 
 
 def test_repetitions_stay_together():
-    """Images differ, but not alike in x and y: trial by trial that looks like agreement, because repetitions are alike in both."""
+    """Nothing is shared but that repetitions of an image are alike, which looks like agreement trial by trial."""
     rng = np.random.default_rng(0)
     image = np.tile(np.arange(15), 3)
     x, y = (rng.standard_normal((15, 10))[image] + 0.3 * rng.standard_normal((45, 10)) for _ in range(2))
     assert calibrate("unbiased_cka", x, y).p == pytest.approx(1 / 201)
     together = calibrate("unbiased_cka", x, y, blocks=image)
     assert together.p > 0.02 and abs(together.calibrated) < 0.15 and together.raw > 0.1
+
+
+@pytest.mark.parametrize("name, options", [("unbiased_cka", {"kernel": "rbf"}), ("rsa", {}), ("rsa", {"method": "spearman"})])
+def test_the_exact_null_mean_is_what_sampling_comes_to(name, options):
+    rng = np.random.default_rng(2)
+    image = np.r_[np.tile(np.arange(8), 3), np.arange(8, 12)]                      # three trials of eight images, one of four
+    x, y = ([rng.standard_normal((12, p))[image] + 0.5 * rng.standard_normal((28, p)) for p in (6, 9)] for _ in range(2))
+    found = calibrate(name, x, y, reduce=None, n_permutations=2000, blocks=image, **options)
+    sides = [Representations(name, side, **options) for side in (x, y)]
+    exact = exact_null_mean(*sides, image)
+    assert exact.shape == (2, 2) and exact.min() > 0.02
+    assert (abs(exact - found.null_mean) < 4 * found.null_std / math.sqrt(2000)).all()
+    np.testing.assert_allclose(exact_null_mean(*sides, image, paired=True), exact.diagonal(), atol=1e-12)
+    np.testing.assert_allclose(exact_null_mean(*sides), 0, atol=1e-12)
+
+
+def test_no_closed_form():
+    x = np.random.default_rng(0).standard_normal((20, 4))
+    for name, options in (("cka", {}), ("mutual_knn", {"topk": 3}), ("linear_predictivity", {}), ("rsa", {"method": "rho_a"})):
+        side = Representations(name, [x], **options)
+        assert exact_null_mean(side, side) is None
+    side = Representations("unbiased_cka", [x])
+    assert exact_null_mean(side, side, np.repeat(np.arange(5), [2, 3, 4, 5, 6])) is None      # nothing can be relabelled
 
 
 def test_what_is_refused():

@@ -29,7 +29,7 @@ def case(seed, p=None, q=None):
 def kernels_of(x, y, kernel):
     if kernel == "rbf":
         distances = [np.sqrt(((m[:, None] - m) ** 2).sum(2))[np.triu_indices(len(m), 1)] for m in (x, y)]
-        return [pairwise_kernels(m, metric="rbf", gamma=1 / np.sort(d ** 2)[(len(d) - 1) // 2]) for m, d in zip((x, y), distances)]
+        return [pairwise_kernels(m, metric="rbf", gamma=1 / np.sort(d**2)[(len(d) - 1) // 2]) for m, d in zip((x, y), distances)]
     return [pairwise_kernels(m, metric=kernel) for m in (x, y)]
 
 
@@ -38,7 +38,9 @@ def test_cka_is_the_cosine_of_scikit_learns_centred_kernels(kernel):
     for seed in SEEDS:
         x, y = case(seed)
         k, m = (KernelCenterer().fit_transform(gram) for gram in kernels_of(x, y, kernel))
-        assert measure("cka", x, y, kernel=kernel) == pytest.approx((k * m).sum() / np.linalg.norm(k) / np.linalg.norm(m), abs=1e-10)
+        assert measure("cka", x, y, kernel=kernel) == pytest.approx(
+            (k * m).sum() / np.linalg.norm(k) / np.linalg.norm(m), abs=1e-10
+        )
 
 
 def test_linear_cka_is_rsatoolboxs_whitened_cosine_of_squared_distances():
@@ -65,7 +67,9 @@ def test_unbiased_cka_is_songs_estimator(kernel):
         assert measure("unbiased_cka", x, y, kernel=kernel) == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("method, theirs", [("pearson", "corr"), ("spearman", "spearman"), ("cosine", "cosine"), ("rho_a", "rho-a")])
+@pytest.mark.parametrize(
+    "method, theirs", [("pearson", "corr"), ("spearman", "spearman"), ("cosine", "cosine"), ("rho_a", "rho-a")]
+)
 def test_rsa_is_rsatoolboxs(method, theirs):
     for seed in SEEDS:
         x, y = case(seed, p=7, q=11)
@@ -104,7 +108,9 @@ def test_svcca_keeps_a_share_of_the_variance_and_leaves_out_constant_columns():
     expected = np.cos(subspace_angles(x - x.mean(0), u[:, :kept])).mean()
     assert measure("svcca", np.c_[x, x @ np.ones(6)], y, n_components=0.8, scale=False) != pytest.approx(expected)
     assert measure("svcca", x @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T, y, n_components=0.8, scale=False) < 1
-    assert 1 < kept < 20 and measure("svcca", np.c_[x, np.full(len(x), 3.3)], y) == pytest.approx(measure("svcca", x, y), abs=1e-10)
+    assert 1 < kept < 20 and measure("svcca", np.c_[x, np.full(len(x), 3.3)], y) == pytest.approx(
+        measure("svcca", x, y), abs=1e-10
+    )
 
 
 def test_linear_predictivity_is_scikit_learns_ridge():
@@ -121,7 +127,7 @@ def test_linear_predictivity_is_scikit_learns_ridge():
 def test_repetitions_of_an_image_do_not_predict_each_other_when_told():
     rng = np.random.default_rng(0)
     image = np.repeat(np.arange(30), 3)
-    x, y = (rng.standard_normal((30, 40))[image] + 0.1 * rng.standard_normal((90, 40)) for _ in range(2))       # nothing in common
+    x, y = (rng.standard_normal((30, 40))[image] + 0.1 * rng.standard_normal((90, 40)) for _ in range(2))  # nothing in common
     assert measure("linear_predictivity", x, y) > 0.5 > 0.15 > abs(measure("linear_predictivity", x, y, groups=image))
     assert all(len(set(fold)) == 1 for fold in _folds(90, 5, image, 0).reshape(30, 3))
 
@@ -136,7 +142,9 @@ def test_invariant_to_rotation_shift_and_scale_but_not_to_stretching(name):
 
 def test_cca_is_invariant_to_every_linear_map():
     x, y = case(2, p=8, q=5)
-    assert measure("cca", x @ np.random.default_rng(0).standard_normal((8, 8)) + 7, y) == pytest.approx(measure("cca", x, y), abs=1e-7)
+    assert measure("cca", x @ np.random.default_rng(0).standard_normal((8, 8)) + 7, y) == pytest.approx(
+        measure("cca", x, y), abs=1e-7
+    )
 
 
 @pytest.mark.parametrize("name", ["cka", "unbiased_cka"])
@@ -177,7 +185,9 @@ def test_a_whole_pair_of_subjects_on_a_gpu():
     def parcels(count, n, p):
         return (torch.randn(n, p, generator=generator, device="cuda") for _ in range(count))
     started = time.perf_counter()
-    found = Representations("unbiased_cka", parcels(180, 3000, 1000)).compare(Representations("unbiased_cka", parcels(180, 3000, 1000)))
+    found = Representations("unbiased_cka", parcels(180, 3000, 1000)).compare(
+        Representations("unbiased_cka", parcels(180, 3000, 1000))
+    )
     assert time.perf_counter() - started < 60 and found.shape == (180, 180) and abs(found).max() < 0.05
     few = [list(parcels(5, 80, 30)) for _ in range(2)]
     on_gpu, on_cpu = ([Representations("unbiased_cka", side, device=device) for side in few] for device in ("cuda", "cpu"))

@@ -14,8 +14,20 @@ import convergence
 from convergence.analysis import metrics
 from convergence.analysis.metrics import METRICS, Representations, list_metrics, measure, register_metric
 
-EXPECTED = {"rsa", "cka", "unbiased_cka", "cknna", "mutual_knn", "cycle_knn", "lcs_knn", "edit_distance_knn", "cca", "svcca", "procrustes",
-            "linear_predictivity"}
+EXPECTED = {
+    "rsa",
+    "cka",
+    "unbiased_cka",
+    "cknna",
+    "mutual_knn",
+    "cycle_knn",
+    "lcs_knn",
+    "edit_distance_knn",
+    "cca",
+    "svcca",
+    "procrustes",
+    "linear_predictivity",
+}
 OURS = sorted(EXPECTED)
 RNG = np.random.default_rng(5)
 X, Y = RNG.standard_normal((30, 6)), RNG.standard_normal((30, 9))
@@ -39,7 +51,9 @@ def test_all_are_there_and_tell_their_range():
     assert EXPECTED <= set(list_metrics()) and list_metrics() == sorted(list_metrics())
     for name in OURS:
         assert re.match(r"From (0|-1) to 1, larger is more alike: ", METRICS[name].__doc__), name
-    assert {"measure", "list_metrics", "register_metric", "calibrate"} <= set(convergence.__all__) and convergence.measure is measure
+    assert {"measure", "list_metrics", "register_metric", "calibrate"} <= set(
+        convergence.__all__
+    ) and convergence.measure is measure
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -66,8 +80,12 @@ def test_every_metric_gives_the_same_number_on_a_gpu(name):
 def test_a_matrix_with_itself_is_1_and_the_range_holds(name):
     assert measure(name, X, X) == pytest.approx(1, abs=1e-6)
     low = int(METRICS[name].__doc__.split()[1])
-    values = [measure(name, np.random.default_rng(seed).standard_normal((80, 3)), np.random.default_rng(seed + 99).standard_normal((80, 4)))
-              for seed in range(10)]
+    values = [
+        measure(
+            name, np.random.default_rng(seed).standard_normal((80, 3)), np.random.default_rng(seed + 99).standard_normal((80, 4))
+        )
+        for seed in range(10)
+    ]
     assert all(low <= value < 0.9 for value in values)
 
 
@@ -104,8 +122,11 @@ def test_ones_own_metric_is_three_lines(registered):
 def test_a_name_that_is_taken(registered):
     def rsa(x, y):
         return 1.0
-    with pytest.raises(ValueError, match="'rsa' of .*test_metric_registry is the name of a metric of convergence.analysis.metrics.gram_similarity "
-                                         "already; give the function another name"):
+    with pytest.raises(
+        ValueError,
+        match="'rsa' of .*test_metric_registry is the name of a metric of convergence.analysis.metrics.gram_similarity "
+        "already; give the function another name",
+    ):
         register_metric(rsa)
 
     def again(x, y):
@@ -124,32 +145,41 @@ def test_a_metric_that_is_not_a_number(registered):
         Representations("broken", [X]).compare(Representations("broken", [Y]))
 
 
-@pytest.mark.parametrize("message, name, x, y, options", [
-    ("measure: name='mutual_nn' is unknown; did you mean 'mutual_knn'\\? Choose from: .*'cca'", "mutual_nn", X, Y, {}),
-    ("measure: metric 'mutual_knn' has no option k; it has topk, kernel", "mutual_knn", X, Y, {"k": 3}),
-    ("measure: metric 'procrustes' has no option topk; it has none", "procrustes", X, Y, {"topk": 3}),
-    ("kernel: 'linear' has no parameter 'gamma'; it has none", "cka", X, Y, {"gamma": 3}),
-    ("kernel: kernel='cosin' is unknown; did you mean 'cosine'", "unbiased_cka", X, Y, {"kernel": "cosin"}),
-    ("measure: y has 29 rows \\(stimuli\\), x has 30; select the same stimuli", "rsa", X, Y[:-1], {}),
-    ("measure: x has shape \\(30,\\); expected \\(n_stimuli, n_features\\)", "cka", X[:, 0], Y, {}),
-    ("measure: y has shape \\(2, 30, 9\\).*use convergence.analysis.metrics.Representations", "cka", X, np.stack([Y, Y]), {}),
-    ("measure: x has 3 rows \\(stimuli\\); at least 4", "cka", X[:3], Y[:3], {}),
-    ("measure: y has NaN in 1 of 30 rows: 0", "svcca", X, np.where(np.arange(30)[:, None] == 0, np.nan, Y), {}),
-    ("cka: every two rows are equally alike to the linear kernel", "cka", X, np.full((30, 2), 7.1), {}),
-    ("cka: every two rows are equally alike to the linear kernel", "unbiased_cka", np.full((30, 2), 7.1), Y, {}),
-    ("cca: 30 stimuli and 29 columns: .*use svcca, .* or more stimuli", "cca", X, np.tile(Y, 4)[:, :29], {}),
-    ("svcca: 29 components of 30 stimuli: .*give fewer n_components, or more stimuli", "svcca", X, Y, {"n_components": 29}),
-    ("svcca: n_components=0; expected a whole number, at least 1", "svcca", X, Y, {"n_components": 0}),
-    ("svcca: n_components=1.5; expected a number from", "svcca", X, Y, {"n_components": 1.5}),
-    ("columns: every column has one value in all rows", "procrustes", X, np.ones((30, 2)), {}),
-    ("neighbours: topk=30, but each of 30 stimuli has 29 others; give a smaller topk", "mutual_knn", X, Y, {"topk": 30}),
-    ("neighbours: topk=0; expected a whole number, at least 1", "lcs_knn", X, Y, {"topk": 0}),
-    ("cknna: every two rows are equally alike to the rbf kernel", "cknna", X, np.eye(30), {"kernel": "rbf"}),
-    ("linear_predictivity: 30 stimuli in n_folds=16 parts; .*n_folds of at most 15", "linear_predictivity", X, Y, {"n_folds": 16}),
-    ("linear_predictivity: alphas=\\[0\\]; expected numbers above 0", "linear_predictivity", X, Y, {"alphas": [0]}),
-    ("linear_predictivity: groups has 3 entries, x has 30 rows", "linear_predictivity", X, Y, {"groups": [1, 2, 3]}),
-    ("linear_predictivity: every column of y has one value", "linear_predictivity", X, np.ones((30, 2)), {}),
-])
+@pytest.mark.parametrize(
+    "message, name, x, y, options",
+    [
+        ("measure: name='mutual_nn' is unknown; did you mean 'mutual_knn'\\? Choose from: .*'cca'", "mutual_nn", X, Y, {}),
+        ("measure: metric 'mutual_knn' has no option k; it has topk, kernel", "mutual_knn", X, Y, {"k": 3}),
+        ("measure: metric 'procrustes' has no option topk; it has none", "procrustes", X, Y, {"topk": 3}),
+        ("kernel: 'linear' has no parameter 'gamma'; it has none", "cka", X, Y, {"gamma": 3}),
+        ("kernel: kernel='cosin' is unknown; did you mean 'cosine'", "unbiased_cka", X, Y, {"kernel": "cosin"}),
+        ("measure: y has 29 rows \\(stimuli\\), x has 30; select the same stimuli", "rsa", X, Y[:-1], {}),
+        ("measure: x has shape \\(30,\\); expected \\(n_stimuli, n_features\\)", "cka", X[:, 0], Y, {}),
+        ("measure: y has shape \\(2, 30, 9\\).*use convergence.analysis.metrics.Representations", "cka", X, np.stack([Y, Y]), {}),
+        ("measure: x has 3 rows \\(stimuli\\); at least 4", "cka", X[:3], Y[:3], {}),
+        ("measure: y has NaN in 1 of 30 rows: 0", "svcca", X, np.where(np.arange(30)[:, None] == 0, np.nan, Y), {}),
+        ("cka: every two rows are equally alike to the linear kernel", "cka", X, np.full((30, 2), 7.1), {}),
+        ("cka: every two rows are equally alike to the linear kernel", "unbiased_cka", np.full((30, 2), 7.1), Y, {}),
+        ("cca: 30 stimuli and 29 columns: .*use svcca, .* or more stimuli", "cca", X, np.tile(Y, 4)[:, :29], {}),
+        ("svcca: 29 components of 30 stimuli: .*give fewer n_components, or more stimuli", "svcca", X, Y, {"n_components": 29}),
+        ("svcca: n_components=0; expected a whole number, at least 1", "svcca", X, Y, {"n_components": 0}),
+        ("svcca: n_components=1.5; expected a number from", "svcca", X, Y, {"n_components": 1.5}),
+        ("columns: every column has one value in all rows", "procrustes", X, np.ones((30, 2)), {}),
+        ("neighbours: topk=30, but each of 30 stimuli has 29 others; give a smaller topk", "mutual_knn", X, Y, {"topk": 30}),
+        ("neighbours: topk=0; expected a whole number, at least 1", "lcs_knn", X, Y, {"topk": 0}),
+        ("cknna: every two rows are equally alike to the rbf kernel", "cknna", X, np.eye(30), {"kernel": "rbf"}),
+        (
+            "linear_predictivity: 30 stimuli in n_folds=16 parts; .*n_folds of at most 15",
+            "linear_predictivity",
+            X,
+            Y,
+            {"n_folds": 16},
+        ),
+        ("linear_predictivity: alphas=\\[0\\]; expected numbers above 0", "linear_predictivity", X, Y, {"alphas": [0]}),
+        ("linear_predictivity: groups has 3 entries, x has 30 rows", "linear_predictivity", X, Y, {"groups": [1, 2, 3]}),
+        ("linear_predictivity: every column of y has one value", "linear_predictivity", X, np.ones((30, 2)), {}),
+    ],
+)
 def test_what_is_refused(message, name, x, y, options):
     with pytest.raises(ValueError, match=message):
         measure(name, x, y, **options)

@@ -10,7 +10,7 @@ from convergence.analysis.metrics.neighbours import neighbour_lists
 
 # Points on a line (rbf neighbours are the nearest points). Two nearest of each, nearest first:
 X = np.array([[0.0], [1.0], [3.0], [7.0], [12.0]])            # 0: 1 2 | 1: 0 2 | 2: 1 0 | 3: 2 4 | 4: 3 2
-Y = np.array([[0.0], [2.0], [1.0], [9.0], [4.5]])             # 0: 2 1 | 1: 2 0 | 2: 0 1 (a tie: the lower number) | 3: 4 1 | 4: 1 2
+Y = np.array([[0.0], [2.0], [1.0], [9.0], [4.5]])  # 0: 2 1 | 1: 2 0 | 2: 0 1 (a tie: the lower number) | 3: 4 1 | 4: 1 2
 
 
 def test_lists_by_hand():
@@ -18,12 +18,15 @@ def test_lists_by_hand():
     assert neighbour_lists(torch.tensor(Y), 2, "rbf").tolist() == [[2, 1], [2, 0], [0, 1], [4, 1], [1, 2]]
 
 
-@pytest.mark.parametrize("name, by_hand", [
-    ("mutual_knn", (2 + 2 + 2 + 1 + 1) / 10),                 # common to both lists
-    ("cycle_knn", 4 / 5),                                     # 0: 2 lists 0. 1: 2 lists 1. 2: 0 lists 2. 3: 4 lists 3. 4: neither 1 nor 2 lists 4
-    ("lcs_knn", (1 + 1 + 1 + 1 + 1) / 10),
-    ("edit_distance_knn", 1 - (2 + 2 + 2 + 2 + 1) / 10),      # swapped: 2; "2 4" to "4 1": 2; "3 2" to "1 2": 1
-])
+@pytest.mark.parametrize(
+    "name, by_hand",
+    [
+        ("mutual_knn", (2 + 2 + 2 + 1 + 1) / 10),  # common to both lists
+        ("cycle_knn", 4 / 5),  # 0: 2 lists 0. 1: 2 lists 1. 2: 0 lists 2. 3: 4 lists 3. 4: neither 1 nor 2 lists 4
+        ("lcs_knn", (1 + 1 + 1 + 1 + 1) / 10),
+        ("edit_distance_knn", 1 - (2 + 2 + 2 + 2 + 1) / 10),  # swapped: 2; "2 4" to "4 1": 2; "3 2" to "1 2": 1
+    ],
+)
 def test_scores_by_hand(name, by_hand):
     assert measure(name, X, Y, topk=2, kernel="rbf") == pytest.approx(by_hand, abs=1e-12)
 
@@ -39,8 +42,8 @@ def test_cycles_have_a_direction():
 def test_cknna_by_hand():
     """Three points on a line and a far one, one neighbour each, inner products."""
     x, y = np.array([[1.0], [2.0], [-1.0], [-3.0]]), np.array([[2.0], [1.0], [-2.0], [-1.0]])
-    # x x': rows 0: - 2 -1 -3 | 1: 2 - -2 -6 | 2: -1 -2 - 3 | 3: -3 -6 3 -. Nearest: 1, 0, 3, 2. Minus the row's mean, there: 2 + 2/3, 2 + 2, 3 - 0, 3 + 2
-    # y y': rows 0: - 2 -4 -2 | 1: 2 - -2 -1 | 2: -4 -2 - 2 | 3: -2 -1 2 -. Nearest: 1, 0, 3, 2. There: 2 + 4/3, 2 + 1/3, 2 + 4/3, 2 + 1/3
+    # x x', but its diagonal: 2 -1 -3 | 2 -2 -6 | -1 -2 3 | -3 -6 3. Nearest: 1, 0, 3, 2. There, minus the row's mean:
+    # 2 + 2/3, 2 + 2, 3 - 0, 3 + 2. The same of y y': 2 -4 -2 | 2 -2 -1 | -4 -2 2 | -2 -1 2. Nearest: 1, 0, 3, 2
     a, b = np.array([8 / 3, 4, 3, 5]), np.array([10 / 3, 7 / 3, 10 / 3, 7 / 3])
     assert measure("cknna", x, y, topk=1, kernel="linear") == pytest.approx(a @ b / np.sqrt(a @ a * (b @ b)), abs=1e-12)
 

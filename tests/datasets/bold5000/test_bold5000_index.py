@@ -50,8 +50,9 @@ def test_bold_position_is_contiguous_and_bold_id_is_the_first_trial_of_csi1(inde
     images, names = pd.read_csv(indexed / "preprocessed/images.csv"), lines(indexed / "CSI1_imgnames.txt")
     assert list(images) == ["bold_id", "image_name", "stim_source", "image_path", "bold_position"]
     assert images["bold_position"].tolist() == list(range(84))
-    assert images["bold_id"].tolist() == sorted(names.index(name) for name in set(names)) == [names.index(name) for name in images["image_name"]]
-    assert images["bold_id"].max() > 83                                                     # there are gaps, so that the two differ
+    first = [names.index(name) for name in images["image_name"]]
+    assert images["bold_id"].tolist() == sorted(names.index(name) for name in set(names)) == first
+    assert images["bold_id"].max() > 83                                                 # there are gaps, so that the two differ
     assert images.groupby("stim_source").size().to_dict() == {"coco": 34, "imagenet": 32, "scenes": 18}
     assert all((indexed / path).exists() for path in images["image_path"])
     trials = pd.read_csv(indexed / "preprocessed/stimulus_index.csv")

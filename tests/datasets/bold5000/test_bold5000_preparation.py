@@ -134,6 +134,7 @@ def test_deep_finds_pictures_that_are_missing(root, chosen):
 def test_betas_under_two_names_are_a_finding(root, chosen):
     (root / files.beta_name(1, "D", 1, "TYBE")).write_bytes(b"x")
     assert any("is there twice" in message for _, message in faults(check(root, chosen())).values())
+    assert foretold(root, chosen())[0].startswith("subject 2: ")
 
 
 def test_a_source_is_prepared_with_the_whole(with_indexes, chosen):

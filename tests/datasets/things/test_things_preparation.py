@@ -67,6 +67,9 @@ def test_what_is_missing_is_named_with_the_commands_that_get_it(root, chosen):
     lines = "\n".join(foretold(root))
     assert "curl -fL -C - -o betas_csv.zip https://figshare/1" in lines and "echo 'ab  betas_csv.zip' | md5sum -c -" in lines
     assert "unzip -n betas_csv.zip" in lines and "betas_vol" not in lines
+    (root / "figshare-20492835.json").write_text("[{}]")
+    assert "is not figshare's list of files (KeyError: 'name')" in faults(check(root, chosen()))["figshare-20492835.json"][1]
+    assert "https://api.figshare.com/v2/articles/20492835/files" in "\n".join(foretold(root))
 
 
 def test_an_empty_folder_gets_every_command(tmp_path, chosen):
@@ -82,7 +85,7 @@ def test_time_and_disk_are_foretold(things_downloaded, things_extracted, monkeyp
     size = (things_downloaded / f"{TABLES}/sub-02_ResponseData.h5").stat().st_size
     monkeypatch.setattr(preparation, "_READING", size / 180)
     line, disk = foretold(things_downloaded, subjects=[2])
-    assert line.startswith(f"subject 2: {size / 1e6:.1f} MB to read, about 3 min; matrices about {size / 3e6:.1f} MB, and as much")
+    assert line.startswith(f"subject 2: {size / 1e6:.1f} MB to read, about 3 min; matrices about {size / 3e6:.1f} MB, and as")
     assert disk.startswith(f"disk of {things_downloaded}: about {2 * size / 3e6:.1f} MB to download and to make, ")
     there = "subject 2: a set of matrices is there, in preprocessed/sub-02/betas_roi"
     assert foretold(things_extracted, subjects=[2]) == [there]
