@@ -10,8 +10,8 @@ writes   below <derivatives>/<dataset>/
              control_<hub>_cca_<k>.parquet                  the coordinates
              control_<hub>_cca_<k>_leave-pair-out.parquet   the same, found without the subjects that are compared
 units    a subject (Gram matrices of its images, parcel by parcel); a region (cross-validation, test, refits)
-time     NSD (an estimate): 8 subjects of about 10 minutes, bound by reading 16 parcels' matrices; 19 regions of minutes each on
-         two CPU cores; 2 GB of memory
+time     NSD (an estimate): 8 subjects of about 10 minutes, bound by reading 16 parcels' matrices; 19 regions of 10 to 30 minutes
+         on two CPU cores (--device cuda has the same code); 2 GB of memory
 
     python 2_model_extraction/4_fit_kmcca.py --root /data/nsd
     python 2_model_extraction/4_fit_kmcca.py --root /data/nsd --dimensions 4 --permutations 10000 --device cuda

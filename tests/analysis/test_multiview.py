@@ -61,6 +61,18 @@ def test_the_iteration_finds_what_the_dense_problem_has(views, monkeypatch, tol)
     np.testing.assert_allclose(iterated.transform(views), iterated.view_scores_, atol=1e-6)
 
 
+@pytest.mark.parametrize("regularization", [0.01, 0.1, 0.9])
+@pytest.mark.parametrize("width", [30, 900])
+def test_noise_of_many_voxels_does_not_lead_the_iteration_astray(monkeypatch, regularization, width):
+    """With many voxels and little penalty the eigenvalues of noise lie close together, near the largest that there can be."""
+    views = planted(n=70, widths=[width] * 6, noise=4.0)[1]
+    dense = KMCCA(6, regularization=regularization).fit(views)
+    monkeypatch.setattr(multiview_solver, "DENSE", 0)
+    iterated = KMCCA(6, regularization=regularization).fit(views)
+    np.testing.assert_allclose(iterated.eigenvalues_, dense.eigenvalues_, atol=3e-6)
+    assert (iterated.eigenvalues_ <= 1 + 5 / (1 - regularization) + 1e-6).all()
+
+
 def test_scores_solve_the_problem_of_the_literature(views):
     """sum_{b != a} K_a K_b alpha_b = (l - 1) ((1 - k) K_a^2 + k K_a) alpha_a, with kernels of trace n."""
     model = KMCCA(3, regularization=0.2).fit(views)
