@@ -243,8 +243,10 @@ def test_within_sessions_only_images_of_the_same_sessions_change_places(tmp_path
 
 
 @pytest.mark.slow
-def test_a_null_of_10000_relabellings_180_parcels_and_56_pairs_takes_less_than_20_mb(tmp_path):
+def test_a_null_of_10000_relabellings_180_parcels_and_56_pairs_takes_less_than_20_mb(tmp_path, monkeypatch):
     """Eight subjects, two images three times: everything that lies on disk at the end but the RDMs themselves."""
+    monkeypatch.setattr("convergence.alignment.intersubject_null._PARCELS", 60)             # larger steps, as RDMs are small
+    monkeypatch.setattr("convergence.alignment.intersubject_null._TOGETHER", 10_000)
     stores = write_stores(tmp_path, IMAGES[:2], range(1, 9), 180)
     table, rois = tmp_path / "derivatives" / "p.parquet", list(range(1, 181))
     units = sample_units(stores, table, shift=1, rois=rois, permutations=10_000, seed=0, device="cpu")

@@ -42,7 +42,7 @@ def contrast(prepared):
         subject_i=i, subject_j=j, shift=1, form="diagonal", hemispheres="joined", rois=[parcel.roi for parcel in parcels],
         store_i=stores[i], store_j=stores[j], device="cpu", partitions=parts, images=images)
         for i in stores for j in stores if i != j])
-    r = table.groupby(["roi_x", "subset"], observed=True)["similarity"].mean().unstack()
+    r = table.groupby(["roi", "subset"], observed=True)["similarity"].mean().unstack()
     return r.rename(index={parcel.roi: parcel.name for parcel in parcels}).join(truth[["cluster"]])
 
 

@@ -140,7 +140,7 @@ from test_language_forward import ManyCaptions
 from convergence.features import language
 network = language.load_network({str(folder)!r}, seed=0, num_hidden_layers=24, hidden_size=1000, num_attention_heads=4,
                                 intermediate_size=64, num_key_value_heads=2)
-language.write({str(tmp_path / f"{n}.h5")!r}, ManyCaptions(n), network, device="cpu")
+language.write({str(tmp_path / f"{n}.h5")!r}, ManyCaptions({n}), network, device="cpu")
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=400)

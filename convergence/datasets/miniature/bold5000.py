@@ -45,7 +45,7 @@ def describe(seed=0, *, without=()):
     writers : dict
         File name, relative to the dataset's folder, -> function of a path.
     """
-    plan, rois, without = draw_plan(seed), truth.plant(), {tuple(session) for session in without}
+    plan, rois, without = draw_plan(seed), truth.plant(contrast=False), {tuple(session) for session in without}
     brain_of = lru_cache(maxsize=None)(lambda subject: brains.brain_of(seed, subject, list(rois)))
     measured = lru_cache(maxsize=1)(lambda subject: brains.measure(plan, subject, brain_of(subject),
                                                                    rois))     # a subject's files follow each other

@@ -16,7 +16,7 @@
 
 An axis has opposite effects at its two ends, because the RDM of a latent depends on its direction, not on its length. The effects
 of `low` are continuous (pictures.tone). What must be decided, such as a number of persons or a species, is decided here, and
-picture, caption and annotations ask here, so that they say the same. Three pictures in ten show nobody, neither person nor
+picture, caption and annotations ask here, so that they say the same. A third of the pictures shows nobody, neither person nor
 animal; these show a thing that COCO has a name for, so that they are inanimate and not empty.
 """
 

@@ -1,7 +1,5 @@
 """Sky, ground and what stands on the horizon (structures.py), or a room (room.py): the background of a picture."""
 
-import numpy as np
-
 from convergence.datasets.miniature.canvas import shade
 from convergence.datasets.miniature.room import draw_room
 from convergence.datasets.miniature.structures import BARRIERS, STRUCTURES

@@ -58,7 +58,7 @@ def describe(seed=0, *, without=()):
     if without:
         raise ValueError(f"without: {list(without)} cannot be left out of the miniature THINGS-fMRI, whose responses are one "
                          "file per subject")
-    plan, rois = draw_plan(seed), truth.plant()
+    plan, rois = draw_plan(seed), truth.plant(contrast=False)
     brain_of = lru_cache(maxsize=None)(lambda subject: brains.brain_of(seed, subject, list(rois)))
     writers = {files.CONCEPTS: partial(_write_text, "".join(f"{name}\n" for name in CONCEPTS)),
                f"{_HIGHER_FOLDER}/{files.MEMBERSHIP}": partial(_write_text, _membership()),

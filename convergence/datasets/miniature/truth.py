@@ -1,8 +1,8 @@
-"""What is planted where. The same for every miniature dataset; written beside the data as truth.json.
+"""What is planted where, the same in every miniature dataset but for one contrast; written beside the data as truth.json.
 
     early V1 ... V4             follow the latent `low`, snr 3
     ventral VMV1 ... PHA3       follow `scene`, snr 3
-    lateral MT ... TPOJ3        follow `social`, snr 3, and hardly so in pictures without person and animal
+    lateral MT ... TPOJ3        follow `social`, snr 3; in NSD hardly so in pictures without person and animal
     graded, 12 parcels          follow one latent or two in equal parts, snr 0.3 to 2
     left_only, right_only       FFC and PH follow `social` in that hemisphere alone
     null                        all others: drift and noise, no signal
@@ -33,10 +33,11 @@ _EXPECTED = {"clusters_above": 0.35, "nulls_within": 0.05, "nulls_above_at_shift
              "lateral_animate_contrast_above": 0.3, "other_animate_contrasts_within": 0.15}
 
 
-def plant():
+def plant(*, contrast=True):
     """What is planted: {parcel: {"cluster", "hemisphere", "latent", "nobody", "snr"}}, in the order of the atlas.
 
-    `latent` is None where snr is 0; `nobody` is the answer to pictures without person and animal, 1 being that to others.
+    `latent` is None where snr is 0; `nobody` is the answer to pictures without person and animal, 1 being that to others: less in
+    the lateral cluster with `contrast`, else 1 everywhere (datasets that are not divided by what their pictures show).
     """
     from convergence.datasets.atlas import hubs_of, load_atlas
 
@@ -44,7 +45,8 @@ def plant():
     hubs = hubs_of(atlas)
     rois = {name: _roi("null") for name in atlas.loc[atlas["hemisphere"] == "lh", "name"]}
     for cluster, (hub, latent) in _CLUSTERS.items():
-        rois.update({name: _roi(cluster, latent, CLUSTER_SNR, nobody=_NOBODY.get(cluster, 1.0)) for name in hubs[hub]})
+        nobody = _NOBODY.get(cluster, 1.0) if contrast else 1.0
+        rois.update({name: _roi(cluster, latent, CLUSTER_SNR, nobody=nobody) for name in hubs[hub]})
     for (name, latent), snr in zip(_GRADED.items(), np.linspace(*_GRADED_SNR, len(_GRADED))):
         rois[name] = _roi("graded", latent, round(float(snr), 2))
     for name, side in _ONE_SIDED.items():

@@ -76,6 +76,16 @@ def test_instances_are_what_the_picture_shows(files, photographs):
         assert p.annotated or not instances[p.coco_id]
 
 
+def test_pictures_of_nobody_have_an_object(files, photographs):
+    kind = {category["id"]: category["supercategory"] for category in files["instances_train2017.json"]["categories"]}
+    instances = rows(files, "instances")
+    alone = [p for p in photographs if p.annotated and not sum(people_of(p.latents["social"]))]
+    assert len(alone) > 15
+    for p in alone:
+        found = {kind[row["category_id"]] for row in instances[p.coco_id]}
+        assert found and not found & {"person", "animal"}
+
+
 def test_keypoint_rows_are_the_persons_of_the_instances(files):
     persons, instances = rows(files, "person_keypoints"), rows(files, "instances")
     without = {split: 0 for split in SPLITS}

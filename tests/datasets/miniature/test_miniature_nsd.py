@@ -165,6 +165,15 @@ def test_pictures_and_annotations_tell_of_the_same_people(root, information, tru
     assert [persons[coco_id] for coco_id in information["cocoId"]] == [0 if k in without else n for k, n in enumerate(drawn)]
 
 
+def test_inanimate_pictures_are_of_all_subjects(information, truth, plan):
+    images = truth["images"]
+    nobody = set(np.flatnonzero(np.add(images["n_persons"], images["n_animals"]) == 0).tolist())
+    assert set(images["inanimate"]) == nobody - set(images["without_instances"]) and set(images["without_instances"]) < nobody
+    shared = set(images["shared"])
+    assert not set(images["without_instances"]) & shared
+    assert 8 <= len(nobody & shared) <= 14 and 0.2 < len(images["inanimate"]) / len(information) < 0.35
+
+
 def rdm(x):
     """Condensed 1 - r of clipped rows."""
     return 1 - np.corrcoef(np.clip(x, *np.quantile(x, [0.003, 0.997])))[np.triu_indices(len(x), 1)]

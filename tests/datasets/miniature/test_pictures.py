@@ -6,8 +6,9 @@ import pytest
 from convergence.datasets.miniature import pictures
 from convergence.datasets.miniature.animals import draw_animal
 from convergence.datasets.miniature.canvas import Canvas, Frame
+from convergence.datasets.miniature.coco_names import categories
 from convergence.datasets.miniature.latents import (PROPS, SPECIES, caption_words, cast_of, count_words, draw_latents, people_of,
-                                                    scene_words, setting_of, social_words)
+                                                    scene_words, setting_of, shows_somebody, social_words)
 from convergence.datasets.miniature.persons import draw_person
 from convergence.datasets.miniature.pictures import Figure, arrange, draw_picture, tone
 from convergence.datasets.miniature.props import draw_prop
@@ -72,8 +73,8 @@ def test_other_sizes_show_the_same_picture():
 
 
 @pytest.mark.parametrize("number, animality, expected", [
-    (-2.5, 0, (0, 0)), (-0.6, -1, (1, 0)), (-0.6, 1, (0, 1)), (0, 0, (1, 1)),
-    (1, -2, (3, 0)), (1.2, -0.8, (3, 1)), (3, 0.8, (1, 5)), (9, -9, (6, 0))])
+    (-2.5, 3, (0, 0)), (-0.45, -3, (0, 0)), (-0.42, -3, (1, 0)), (-0.3, 1, (0, 1)), (0, 0, (1, 1)),
+    (1, -2, (4, 0)), (0.9, -0.8, (3, 1)), (3, 0.8, (1, 5)), (9, -9, (6, 0))])
 def test_people_of(number, animality, expected):
     assert people_of(np.array([number, animality, 0, 0, 0, 0])) == expected
 
@@ -91,6 +92,16 @@ def test_as_many_are_drawn_as_annotations_say():
     assert seen == {"person", "bench", "blanket", "hurdle", *SPECIES, *PROPS} - {""}
 
 
+def test_a_third_of_the_pictures_shows_nobody_but_a_thing():
+    social = draw_latents(3000, np.random.default_rng(13))["social"]
+    somebody = shows_somebody(social)
+    assert 0.3 < 1 - somebody.mean() < 0.36 and np.array_equal(somebody, [sum(people_of(one)) > 0 for one in social])
+    alone = [cast_of(one) for one in social[~somebody]]
+    assert {cast.prop for cast in alone} == {"car", "bicycle", "umbrella"} < {category["name"] for category in categories()}
+    kinds = {figure.kind for one in social[~somebody][:50] for figure in arrange(one, np.random.default_rng(0))}
+    assert kinds == {"car", "bicycle", "umbrella", "bench", "blanket", "hurdle"}
+
+
 def test_persons_stand_before_animals_and_inside_the_picture():
     for image, latents in enumerate(latents_of(200, seed=12)):
         figures = arrange(latents["social"], np.random.default_rng(image))
@@ -103,7 +114,7 @@ def test_persons_stand_before_animals_and_inside_the_picture():
 
 def test_picture_holds_the_figures_of_arrange():
     """Where the one person is, and only there, the picture differs from its scenery."""
-    latents, generator, background = {**ZEROS, "social": np.array([-1.0, -1, 0, 0, 0, 0])}, np.random.default_rng(2), Canvas(64)
+    latents, generator, background = {**ZEROS, "social": np.array([-0.3, -1, 0, 0, 0, 0])}, np.random.default_rng(2), Canvas(64)
     person, = arrange(latents["social"], generator)
     draw_scenery(background, setting_of(latents["scene"]), generator)
     picture, scenery = draw_picture(latents, np.random.default_rng(2)) / 255, tone(background.pixels(), latents["low"])
@@ -174,7 +185,7 @@ def test_pose_and_clothes_of_the_latent_are_drawn(monkeypatch):
 
 def test_nearness_and_possession_decide_sizes():
     def heights(nearness, possession):
-        figures = arrange(np.array([-1, -2, nearness, 0, 0, possession]), np.random.default_rng(0))
+        figures = arrange(np.array([-0.3, -2, nearness, 0, 0, possession]), np.random.default_rng(0))
         return {figure.kind: figure.height for figure in figures}
 
     far, near = heights(-1.5, 2), heights(1.5, 1.1)
@@ -284,11 +295,12 @@ def test_words_of_scenes():
 def test_words_of_people():
     assert social_words(np.array([0.6, -0.5, 0, 0.5, 0, 0.0])) == "two people and a dog"
     assert social_words(np.array([0.6, -0.5, 0, 0.5, -2, -2.0])) == "two people and a dog on a bench beside a car"
-    assert social_words(np.array([1, 3, 0, -0.2, -2, 0.5])) == "three horses lying on a blanket beside a big umbrella"
-    assert social_words(np.array([-0.6, 1, 0, -2, 2, 2.0])) == "an elephant jumping over a hurdle beside some balloons"
+    assert social_words(np.array([0.6, 3, 0, -0.2, -2, 0.5])) == "three horses lying on a blanket beside a big umbrella"
+    assert social_words(np.array([-0.3, 1, 0, -2, 2, 2.0])) == "an elephant jumping over a hurdle beside some balloons"
     assert social_words(np.array([0.3, 2, 0, 0.1, 0, 0.0])) == "two sheep"
-    assert [social_words(np.array([-3, 0, 0, 0, energy, own])) for energy, own in ((0, 0), (-1, 0), (-1, -0.5), (0, -2))] == [
-        "nobody", "an empty bench", "an empty bench and a bicycle", "a car"]
+    assert [social_words(np.array([-3, 0, 0, 0, energy, own])) for energy, own in ((0, 0), (-1, 0.1), (1, -0.5), (0, -2))] == [
+        "a bicycle", "an empty bench and a bicycle", "a hurdle and a bicycle", "a car"]
+    assert social_words(np.array([-3, 0, 0, 0, 0, 2.0])) == "a big umbrella"
 
 
 def test_captions_say_what_is_drawn():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from convergence.datasets.miniature.latents import draw_latents, shows_somebody
 from convergence.datasets.miniature.responses import (DRIFT_AMPLITUDE, DRIFT_COMPONENTS, as_int16, canaries, draw_drift,
-                                                      drift_similarity, mix, simulate, stream)
+                                                      drift_similarity, mix, signal_of, simulate, stream)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,17 @@ def test_mixed_latents_keep_unit_variance():
     mixed = mix(latents, "low+social")
     assert mixed.var() == pytest.approx(1, rel=0.02)
     assert [np.corrcoef(mixed[:, 2], latents[name][:, 2])[0, 1] for name in latents] == pytest.approx([0.707, 0, 0.707], abs=0.02)
+
+
+def test_signal_is_weak_in_pictures_of_nobody_where_it_says_so():
+    latents = draw_latents(400, np.random.default_rng(5))
+    somebody = shows_somebody(latents["social"])
+    plain, weak = (signal_of(latents, {"latent": "low+social", "nobody": nobody}) for nobody in (1.0, 0.25))
+    np.testing.assert_array_equal(plain, mix(latents, "low+social"))
+    strength = (weak / plain)[:, 0]
+    np.testing.assert_allclose(weak, plain * strength[:, None])
+    np.testing.assert_allclose(strength[~somebody], 0.25 * strength[somebody][0])
+    assert np.ptp(strength[somebody]) < 1e-12 and np.mean(strength**2) == pytest.approx(1)
 
 
 def test_subjects_share_geometry_and_not_voxels(drift):

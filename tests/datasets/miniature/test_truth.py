@@ -22,6 +22,8 @@ def test_signal_and_latent_go_together():
     rois = plant()
     assert all((roi["snr"] > 0) == (roi["latent"] is not None) for roi in rois.values())
     assert rois["V3"]["latent"] == "low" and rois["PHA2"]["latent"] == "scene" and rois["FST"]["latent"] == "social"
+    assert {roi["cluster"] for roi in rois.values() if roi["nobody"] != 1} == {"lateral"} and rois["FST"]["nobody"] == 0.25
+    assert plant(contrast=False) == {name: roi | {"nobody": 1.0} for name, roi in rois.items()}
     graded = [roi["snr"] for roi in rois.values() if roi["cluster"] == "graded"]
     assert (min(graded), max(graded)) == (0.3, 2.0) and len(set(graded)) == 12
     assert (rois["FFC"]["hemisphere"], rois["PH"]["hemisphere"], rois["V1"]["hemisphere"]) == ("left", "right", "both")
