@@ -2,8 +2,8 @@
 
     parcel_rdms(dataset, subject, parcels, rows)        # yields (parcel, n_voxels, condensed, reason), one parcel at a time
     layer_rdms(feature_file, images)                    # (n_layers, n_pairs)
-    store_unit(dataset, subject, parcels, "joined", derivatives)        # tasks.Unit, writes store_path(...); recipe.py: other
-    RDMs units, reasons = prepare(rdms, reasons)             # centred, unit length: similarity is then a product
+    store_unit(dataset, subject, parcels, "joined", derivatives)        # tasks.Unit, writes store_path(...); recipe.py: other RDMs
+    units, reasons = prepare(rdms, reasons)             # centred, unit length: similarity is then a product
 
 What cannot be computed stops nothing: it has None (or NaN) in place of numbers, and a reason in words that later tables repeat.
 Values beyond the 0.3 % and 99.7 % quantiles of a matrix (of the rows in the RDM) are set to these quantiles first, as published

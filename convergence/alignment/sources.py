@@ -1,9 +1,9 @@
 """Where the RDMs of a subject come from, when two are compared: from its store, or anew from its responses.
 
-    source = StoreSource(path)                          # rows and columns of the store's RDMs: limits of outliers from all shared
-    trials source = ResponsesSource(dataset, 1, "joined")      # computed over exactly these rows: limits from these rows, as
-    published for start, units, reasons in blocks(source, rois, rows, device): ...        # prepared RDMs of some parcels at a
-    time stack(source, rois, rows, device)                   # of all parcels, and their reasons
+    source = StoreSource(path)                          # rows and columns of the store's RDMs: limits from all shared trials
+    source = ResponsesSource(dataset, 1, "joined")      # computed over exactly these rows: limits from these rows, as published
+    for start, units, reasons in blocks(source, rois, rows, device): ...        # prepared RDMs of some parcels at a time
+    stack(source, rois, rows, device)                   # of all parcels, and their reasons
 
 `rows` are values of trials.subject_index (where stimuli are images: of their first trial), in any order.
 """

@@ -2,10 +2,9 @@
 
     rules = parse_rules(["same-image", "lag10"])
     kept = kept_pairs(rules, {"image": ..., "session": ..., "position": ...})         # (n_pairs,) bool, or None: all
-    refuse_moments(rules)                               # closed-form moments only where relabelling leaves the excluded set
-    unchanged masked_units(rdms, kept)                            # prepared RDMs, 0 at what is left out: r is a product, and
-    moments stay exact masked_null(a, b, kept_a, kept_b, relabellings)     # sampled null: a pair counts where both of its places
-    count
+    refuse_moments(rules)                               # closed forms only where relabelling leaves the excluded set unchanged
+    masked_units(rdms, kept)                            # prepared RDMs, 0 at what is left out: r is a product, moments exact
+    masked_null(a, b, kept_a, kept_b, relabellings)     # sampled null: a pair counts where both of its places count
 
 Trials of one image share it whatever else is compared; trials of one run, session or minute share drift, attention and the
 scanner's state, so that RDMs look alike where brains do not. Leaving pairs out is one cure, a control RDM (alignment/controls.py)

@@ -209,7 +209,9 @@ def leave_pair_out(kernels, found, *, mask=None, device="auto"):
         a <= b, numbers of kernels left out; a = b: one. NaN for images that none of the others has. Empty of those for which
         fewer than two people are left.
 
-    Notes ----- A refit may find dimensions in another order or turned around: the one that correlates most with dimension k of
+    Notes
+    -----
+    A refit may find dimensions in another order or turned around: the one that correlates most with dimension k of
     `found` is called k (one to one, largest sum of \\|r\\|), with the sign that makes r positive.
     """
     from scipy.optimize import linear_sum_assignment

@@ -12,7 +12,7 @@ from convergence.storage.tables import conform, file_of
 
 
 def models_info(paths):
-    """The table "models_info": one row per network, read from the feature files.
+    """The table "models_info": one row per network, trained ones first, sorted by name; read from the feature files.
 
     A network whose features were extracted for several datasets has one row.
 
@@ -29,7 +29,7 @@ def models_info(paths):
     if len(twice):
         files = " and ".join(str(paths[k]) for k in twice.index)
         raise ValueError(f"{files} have one name and hold different networks; extract the older again with --overwrite")
-    return conform(different, "models_info")
+    return conform(different.sort_values(["untrained", "model_name"], ignore_index=True), "models_info")
 
 
 def write_models_info(features, derivatives):

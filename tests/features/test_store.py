@@ -154,6 +154,15 @@ def test_models_info_is_read_from_the_files_and_never_from_their_names(tmp_path)
     assert table["untrained"].tolist() == [False, True] and table["seed"].tolist() == [-1, 4]
 
 
+def test_another_datasets_features_do_not_change_the_order_of_models_info(tmp_path):
+    """p-values read the table: it must stay the same file when the same networks meet another dataset."""
+    write(tmp_path / "nsd" / "all" / "b.h5", model="b")
+    write(tmp_path / "nsd" / "all" / "c.h5", model="c")
+    before = models_info(list_features(tmp_path))
+    write(tmp_path / "bold5000" / "all" / "c.h5", dataset="bold5000", model="c")
+    assert models_info(list_features(tmp_path)).equals(before)
+
+
 def test_models_info_is_written_once_and_again_when_a_file_is_added(tmp_path):
     features, derivatives = tmp_path / "features", tmp_path / "derivatives"
     assert write_models_info(features, derivatives) is None
