@@ -41,8 +41,6 @@ def main(arguments=None):
     parser.add_argument("--float16", action="store_true", help="half the disk, three digits")
     parser.add_argument("--sessions-too", action="store_true", help="also RDMs of all trials of every session (real NSD: 57 GB)")
     chosen = parser.parse_args(arguments)
-    if chosen.noise != "diagonal" and chosen.metric != "crossnobis":
-        raise ValueError(f"--noise {chosen.noise} belongs to --metric crossnobis; the metric is {chosen.metric}")
 
     from convergence.alignment.choice import check_responses, choose_parcels, choose_subjects, existing_sessions, pilot, say_cost
     from convergence.alignment.rdms import store_unit

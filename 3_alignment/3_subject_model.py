@@ -1,18 +1,17 @@
 """RSA of every parcel with every layer of every network, session by session over all trials of the session, or over shared
 images.
 
-reads    the ROI matrices of the dataset, and the feature files <features>/<dataset>/all/*.h5 (2_model_extraction), of which only
-the
-         rows of the images are read
+reads    the ROI matrices of the dataset, and the feature files <features>/<dataset>/all/*.h5 (2_model_extraction), of which
+         only the rows of the images are read
 writes   <derivatives>/<dataset>/rsa_subject_model_alignment_joined.parquet (or _separated); with --untrained, of the networks
          with random weights in <features>/<dataset>/all-untrained/, rsa_subject_model_alignment_joined_untrained.parquet; of
          THINGS and BOLD5000 things/rsa_things_subject_model_alignment_joined.parquet, ...
          --trials shared: over all trials of shared images of a subject, rsa_subject_model_alignment_joined_shared.parquet; with
          --control NAME ... also with control RDMs taken out, rsa_subject_model_alignment_controled_joined.parquet.
          Layers count from 0. Columns: derivatives/README.md
-units    a subject's session (a subject), with all networks; parts lie in <derivatives>/<dataset>/parts/ (one file per network),
-and
-         what is done is skipped, so that a killed run goes on and a network that is added later is the only one computed
+units    a subject's session (a subject), with all networks; parts lie in <derivatives>/<dataset>/parts/ (one file per
+         network), and what is done is skipped, so that a killed run goes on and a network that is added later is the only one
+         computed
 time     NSD, 284 sessions: 10 s each for the ROI matrices and 0.1 s per layer on two CPU cores; 2 GB of memory. Shared images:
          8 subjects of two minutes, and 3 s per layer; 6 GB
 
@@ -22,7 +21,9 @@ time     NSD, 284 sessions: 10 s each for the ROI matrices and 0.1 s per layer o
 
 With --subjects, --rois or --models the table holds that choice only, under the same name; its sidecar (.json) lists what is in
 it. A later run without them finds that the table is not the whole one, computes what is missing, and writes it; parts of all
-parcels are never lost to a choice of --rois. --reference: layers of THINGS and BOLD5000 count from 1, as published.
+parcels are never lost to a choice of --rois.
+
+--reference: layers of THINGS and BOLD5000 count from 1, as published, session by session; nothing else is changed.
 """
 
 import sys

@@ -27,8 +27,8 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "subjects", "rois", "seed", "device", "scheduler", "jobs",
-                     "overwrite", "dry-run", "reference")
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "subjects", "rois", "seed", "device", "scheduler",
+                     "jobs", "overwrite", "dry-run", "reference")
     parser.add_argument("--draws", type=int, default=1000, metavar="N", help="random subsets of the images (default: 1,000, as "
                                                                              "published; 0: none)")
     parser.add_argument("--subset-images", type=int, metavar="N", help="images of a subset (default: 500, or half of the shared "
@@ -38,7 +38,7 @@ def main(arguments=None):
     chosen = parser.parse_args(arguments)
     if not 0 < chosen.least < 1:
         raise ValueError(f"--least: {chosen.least:g} is no reliability that a ratio can be taken to; expected a number above 0 "
-                         f"and below 1")
+                         "and below 1")
     if chosen.draws < 0 or chosen.draws == 1:
         raise ValueError(f"--draws: {chosen.draws} subsets have no spread; expected 2 or more, or 0 for none")
 

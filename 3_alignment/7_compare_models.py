@@ -23,9 +23,8 @@ from convergence.cli import command, options
 
 @command
 def main(arguments=None):
-    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "features", "subjects", "rois", "models", "seed", "device",
-                     "scheduler", "jobs", "overwrite",
-                     "dry-run", "reference")
+    parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "features", "subjects", "rois", "models", "seed",
+                     "device", "scheduler", "jobs", "overwrite", "dry-run", "reference")
     parser.add_argument("--layers-of", metavar="NETWORK", help="compare the layers of this network with each other, instead of "
                                                                "networks")
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N",
@@ -63,10 +62,10 @@ def main(arguments=None):
     if not chosen.dry_run:
         found = model_comparison.comparison_table(parts, names)
         stated = {"subjects": subjects, "rois": rois if chosen.rois else "all", "models": list(files),
-                  "bootstrap": chosen.bootstrap, "seed": chosen.seed,
-                  "reference": chosen.reference}
+                  "bootstrap": chosen.bootstrap, "seed": chosen.seed, "reference": chosen.reference}
         save(found, table, Record("3_alignment/7_compare_models.py", (read, *parts), stated))
-        print(f"{table.name}: {len(found):,} rows", *model_comparison.summary(found), sep="\n")
+        print(f"{table.name}: {len(found):,} rows", *model_comparison.summary(found),
+              *model_comparison.not_compared(found, names), sep="\n")
 
 
 if __name__ == "__main__":

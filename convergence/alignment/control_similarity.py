@@ -2,7 +2,7 @@
 
     unit = session_unit(dataset, 1, 2, {"person": "person"}, table, derivatives, kind="objects_similarity")     # tasks.Unit
     units, table, what = session_work(dataset, chosen, subjects, parcels, names, folder, kind=..., clip=...)    # of a script
-    lost_vectors(table)                                 # which vectors could not be compared, in words
+    lost_vectors(table, kind)                           # which vectors could not be compared, in words
 
 The vectors are control tables (controls.py), so that what is compared here can be taken out there. Stimuli are all existing
 trials of a session whose images all tables have; an image that is shown twice is there twice. Metrics:

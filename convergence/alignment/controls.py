@@ -2,8 +2,7 @@
 
     controls = read_controls(derivatives, dataset, ["visual_cortex_cca_1", "same_session"], distance="euclidean")
     controls["same_session"].rdms(table)                # (n_rdms, n_pairs) float32 over the trials of a table of pairs
-    choices(controls)                                   # [("uncontrolled", ()), ("visual_cortex_cca_1", (0,)), ..., ("all names",
-    (0, 1, 2))]
+    choices(controls)                                   # [("uncontrolled", "", ()), ("same_session", "built-in", (0,)), ...]
 
 A control is a table control_matrices/control_<name>.parquet in the derivatives: the dataset's image number, and columns of
 features; its RDM is their Euclidean distance or 1 - Pearson r. Three controls are built in and come from the design, one RDM for
@@ -57,8 +56,8 @@ class Control:
             from convergence.analysis.rdm import compute_rdm
             values = self.features.loc[table["image"]].to_numpy(np.float64)
             found = [compute_rdm(values, metric=DISTANCES[self.distance], device="cpu").astype(np.float32)]
-        return np.array([rdm for rdm in found if rdm.min() < rdm.max()], np.float32).reshape(-1,
-                                                                                             len(table) * (len(table) - 1) // 2)
+        n_pairs = len(table) * (len(table) - 1) // 2
+        return np.array([rdm for rdm in found if rdm.min() < rdm.max()], np.float32).reshape(-1, n_pairs)
 
 
 def control_path(derivatives, name):

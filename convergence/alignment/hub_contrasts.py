@@ -77,8 +77,8 @@ def contrasts(tables, atlas, models=None, *, reference=False, seed=0):
         rows += _partitions(_pairs(tables["partitions"]), atlas, hubs, reference, seed)
     if not rows:
         raise ValueError("hub_contrasts: no contrast can be made; networks of vision and of language, separated hemispheres "
-                         "(3_alignment/2_subject_subject.py "
-                         "--hemispheres separated) or parts of the images (--partition animate inanimate) are needed")
+                         "(3_alignment/2_subject_subject.py --hemispheres separated) or parts of the images "
+                         "(--partition animate inanimate) are needed")
     return conform(_corrected(pandas.DataFrame(rows), reference), TABLE)
 
 
@@ -177,15 +177,19 @@ def _corrected(frame, reference):
 
 
 def _by_subject(layers, models):
+    """Likeness with networks; NaN where a network is missing that other subjects or parcels have."""
     from convergence.analysis.aggregate import model_by_subject
-    return model_by_subject(layers, models)
+
+    found = model_by_subject(layers, models)
+    complete = found["n"] == found.groupby("modality")["n"].transform("max")
+    return found.assign(similarity=found["similarity"].where(complete))
 
 
 def _pairs(table):
     """Rows of different subjects, a parcel with itself, with a column roi."""
-    from convergence.analysis.aggregate import _same_parcel
+    from convergence.analysis.aggregate import same_parcel
 
-    same = _same_parcel(table)
+    same = same_parcel(table)
     return same[same["subject_i"] != same["subject_j"]]
 
 

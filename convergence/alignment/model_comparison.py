@@ -17,7 +17,7 @@ import pandas
 
 from convergence.alignment.parts import parts_folder
 from convergence.alignment.rdms import CLIP, rdm_or_reason
-from convergence.alignment.sources import Latest
+from convergence.alignment.sources import Latest, file_identity
 from convergence.features.store import open_features
 from convergence.storage.rdm_store import RDMStore
 from convergence.storage.tables import conform, file_of, read_table
@@ -51,8 +51,7 @@ def candidates(table, rois, models, *, layers=False):
     lacking = [model for model in models if model not in set(table["model"])]
     if lacking or not len(table):
         raise ValueError(f"the table rsa_subject_model_alignment has no similarity of {', '.join(lacking) or 'these parcels'}; "
-                         f"run "
-                         "3_alignment/3_subject_model.py with the same models and parcels")
+                         "run 3_alignment/3_subject_model.py with the same models and parcels")
     means = table.astype({"model": str}).groupby(["roi", "model", "layer"])["similarity"].mean()
     kept = means.index if layers else means.groupby(["roi", "model"]).idxmax()
     found = {}
@@ -89,8 +88,7 @@ def comparison_units(stores, files, table, layers, *, rois, n_bootstrap, seed, d
     wanted = sorted({candidate for roi in rois for candidate in layers[roi]})
     return [Unit(f"parcel {roi}", parts_folder(table) / f"parcel-{roi:03d}.parquet", parcel_comparison,
                  options={"roi": roi, "subjects": sorted(stores), "candidates": [list(candidate) for candidate in layers[roi]],
-                          "n_bootstrap": n_bootstrap,
-                          "seed": seed, "clip": CLIP, "reference": reference},
+                          "n_bootstrap": n_bootstrap, "seed": seed, "clip": CLIP, "reference": reference},
                  places={"stores": stores, "files": files, "dataset": dataset, "wanted": wanted, "latest": latest,
                          "device": device},
                  inputs=(*stores.values(), *files.values())) for roi in rois]
@@ -108,15 +106,14 @@ def parcel_comparison(*, roi, subjects, candidates, n_bootstrap, seed, clip, ref
     from convergence.analysis.model_comparison import compare_models
 
     images = common_images(stores)
-    models = (latest or Latest())((tuple(wanted), images.tobytes(), device),
-                                  lambda: _model_rdms(files, wanted, images, clip, dataset, device))
+    key = dataset, tuple(wanted), file_identity(files.values()), images.tobytes(), clip, device
+    models = (latest or Latest())(key, lambda: _model_rdms(files, wanted, images, clip, dataset, device))
     brains = [_brain_rdm(stores[subject], roi, images) for subject in subjects]
     if any(brain is None for brain in brains):
         return pandas.DataFrame()
     chosen = [models[tuple(candidate)] for candidate in candidates]
     return compare_models(np.stack(brains), np.stack(chosen), names=[f"{name}@{layer}" for name, layer in candidates], rois=[roi],
-                          n_bootstrap=n_bootstrap,
-                          seed=seed, fisher=not reference, device=device)
+                          n_bootstrap=n_bootstrap, seed=seed, fisher=not reference, device=device)
 
 
 def common_images(stores):
@@ -128,8 +125,7 @@ def common_images(stores):
         images = np.unique(own) if images is None else np.intersect1d(images, own)
     if len(images) < 4:
         raise ValueError(f"subjects {', '.join(map(str, stores))} have {len(images)} shared images in common, at least 4 are "
-                         f"needed; "
-                         "choose other subjects with --subjects")
+                         "needed; choose other subjects with --subjects")
     return images
 
 
@@ -160,6 +156,13 @@ def summary(table, at_most=3):
              for test, rows in table.groupby("test", observed=True)]
     clearest = table[table["test"] == "difference"].nsmallest(at_most, "p")
     return lines + [in_words(row, name=row["name"]) for row in clearest.to_dict("records")]
+
+
+def not_compared(table, names, at_most=8):
+    """A line that names the parcels without rows, as a subject or all networks lack them; none where there are none."""
+    lost = [name for roi, name in names.items() if roi not in set(table["roi"])]
+    more = f", ... ({len(lost)} in all)" if len(lost) > at_most else ""
+    return [f"not compared, a subject or all networks lack them: {', '.join(lost[:at_most])}{more}"] if lost else []
 
 
 def _brain_rdm(path, roi, images):

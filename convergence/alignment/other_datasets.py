@@ -32,8 +32,8 @@ def session_wise(dataset):
 
 def table_path(derivatives, dataset, *, hemispheres="joined", form="full", method="pearson", exclude=(), table=TABLE):
     """Where the table of a dataset is, under its published name: things/rsa_things_subject_subject_alignment_joined.parquet."""
-    more = (f"_{method}" if method != "pearson" else "") + "".join(f"_without-{rule}"
-                                                                   for rule in exclude) + "_diagonal" * (form == "diagonal")
+    left_out = "".join(f"_without-{rule}" for rule in exclude)
+    more = (f"_{method}" if method != "pearson" else "") + left_out + "_diagonal" * (form == "diagonal")
     return Path(derivatives) / file_of(table, family=folder_of(dataset), dataset=dataset, hemispheres=hemispheres, more=more)
 
 
@@ -44,23 +44,21 @@ def folder_of(dataset):
 
 
 def pair_unit(dataset, i, j, table, *, hemispheres="joined", form="full", rois=None, method="pearson", exclude=(),
-              reference=False, sessions=None,
-              device="auto"):
+              reference=False, sessions=None, device="auto"):
     """The unit of work of an ordered pair of subjects: all sessions of the first (or `sessions` of them)."""
     from convergence.tasks import Unit
 
     options = {"subject_i": i, "subject_j": j, "hemispheres": hemispheres, "form": form, "rois": rois, "clip": Recipe.clip}
-    stated = {name: value for name, value,
-              plain in (("method", method, "pearson"), ("exclude", list(exclude), []), ("reference", reference, False),
-                                                     ("sessions", sessions, None)) if value != plain}
+    defaults = (("method", method, "pearson"), ("exclude", list(exclude), []), ("reference", reference, False),
+                ("sessions", sessions, None))
+    stated = {name: value for name, value, plain in defaults if value != plain}
     return Unit(f"subjects {i} and {j}", parts_folder(table, rois) / f"subject-{i:02d}_subject-{j:02d}.parquet", pair_similarity,
                 options=options | stated, places={"dataset": dataset, "device": device},
                 inputs=tuple(dict.fromkeys([*dataset.response_files(i), *dataset.response_files(j)])))
 
 
 def pair_similarity(*, subject_i, subject_j, hemispheres, form, rois, clip, dataset, method="pearson", exclude=(),
-                    reference=False, sessions=None,
-                    device="auto"):
+                    reference=False, sessions=None, device="auto"):
     """Table of one ordered pair, all sessions of the first: columns of rsa_other_subject_subject_alignment.
 
     A session with fewer than 4 common trials has no rows; without any session this is an error.

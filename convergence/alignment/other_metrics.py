@@ -23,6 +23,7 @@ import pandas
 from convergence.alignment import other_datasets
 from convergence.alignment.parts import parts_folder
 from convergence.alignment.rdms import CLIP, unusable
+from convergence.alignment.sources import file_identity
 from convergence.alignment.subject_subject import VARIANTS
 from convergence.alignment.trials import common_trials, session_trials
 from convergence.features.store import open_features
@@ -152,7 +153,8 @@ def pair_scores(*, subject_i, subject_j, shift, hemispheres, form, rois, scoring
                          "are needed; get more of their sessions, or leave one of them out with --subjects")
     mine, theirs = trials["subject_index_i"].to_numpy(), trials["subject_index_j"].to_numpy()
     parcels = _chosen(dataset, hemispheres, rois)
-    key = (dataset.name, str(dataset.root), subject_i, tuple(p.roi for p in parcels), mine.tobytes(), repr(scoring), str(device))
+    key = (dataset.name, str(dataset.root), subject_i, file_identity(dataset.response_files(subject_i)),
+           tuple(p.roi for p in parcels), mine.tobytes(), repr(scoring), str(device))
 
     def first():
         return Side.of_parcels(dataset, subject_i, parcels, mine, scoring, device)

@@ -118,7 +118,7 @@ def session_pair_similarity(*, subjects, draw, session1, session2, hemispheres, 
 
 
 def summary(table):
-    """One row per parcel: the mean over subjects and session pairs, against its null; columns of out_of_order_parcels."""
+    """One row per parcel: the mean over what could be computed, against its null; columns of out_of_order_parcels."""
     from convergence.analysis.inference import fdr
     from convergence.analysis.trial_order import against_reversed
 

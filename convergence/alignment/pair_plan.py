@@ -52,8 +52,8 @@ def shifted_work(dataset, chosen, subjects, parcels, folder, *, controls):
                  memory=4 * n_pairs * (n_rois + 4 * min(n_rois, 30)),
                  disk=times * n_rois * 6 * (1 + len(chosen.control)))
     what = {**name, "subjects": subjects, "rois": rois or "all",
-            **{key: list(value) if isinstance(value, tuple) else value for key, value in how.items()
-                                                                   if value and value != "pearson"},
+            **{key: list(value) if isinstance(value, tuple) else value
+               for key, value in how.items() if value and value != "pearson"},
             **({"recipe": recipe.flags} if recipe.flags else {}), **({"reference": True} if chosen.reference else {})}
     return units, table, what
 

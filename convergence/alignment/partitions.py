@@ -1,8 +1,7 @@
 """Content partitions: the same comparison on images with living beings, on images without, or on any other part of the images.
 
     images = partition_images(dataset, ["animate", "inanimate"])            # {"animate": [nsd_id, ...], "inanimate": [...]}
-    rows = equal_rows(pairs, images, seed=0)                                # {"animate": rows of the table of pairs, ...}, as
-    many of each
+    rows = equal_rows(pairs["image"], images, seed=0)                       # {"animate": rows of the table of pairs, ...}
 
 The tables that say what an image shows are made by stage 1 (content.csv) or given with --content. Similarities of parts with
 different numbers of trials are not comparable in their noise, so that all parts get as many as the smallest; the published ones
@@ -50,8 +49,7 @@ def partition_images(dataset, partitions, content=None):
     twice = sorted({name for name in partitions if list(partitions).count(name) > 1})
     if twice:
         raise ValueError(f"partition: {', '.join(twice)} is asked for more than once")
-    found = {name: _images_of(table, name, dataset.image_key, path) for name in partitions}
-    return found
+    return {name: _images_of(table, name, dataset.image_key, path) for name in partitions}
 
 
 def _images_of(table, name, key, path):

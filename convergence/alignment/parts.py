@@ -14,7 +14,6 @@ from convergence.storage.outputs import Record, state
 from convergence.storage.tables import concatenate
 
 
-
 def parts_folder(table, rois=None):
     """Folder of the parts of a table's path; `rois`: the parcel numbers of a choice, None for all."""
     if rois is None:

@@ -2,7 +2,7 @@
 
     parcel_rdms(dataset, subject, parcels, rows)        # yields (parcel, n_voxels, condensed, reason), one parcel at a time
     layer_rdms(feature_file, images)                    # (n_layers, n_pairs)
-    store_unit(dataset, subject, parcels, "joined", derivatives)        # tasks.Unit, writes store_path(...); recipe.py: other RDMs
+    store_unit(dataset, subject, parcels, "joined", derivatives)        # tasks.Unit: store_path(...); recipe.py: other RDMs
     units, reasons = prepare(rdms, reasons)             # centred, unit length: similarity is then a product
 
 What cannot be computed stops nothing: it has None (or NaN) in place of numbers, and a reason in words that later tables repeat.
@@ -163,8 +163,7 @@ def store_unit(dataset, subject, parcels, hemispheres, derivatives, *, recipe=Re
     more = {} if session is None else {"session": session}
     return Unit(name, store_path(derivatives, dataset.name, subject, hemispheres, recipe, session), subject_rdms,
                 options={"subject": subject, "hemispheres": hemispheres, "rois": [parcel.roi for parcel in parcels],
-                         **recipe.options, **more,
-                         **({} if dtype == "float32" else {"dtype": dtype})},
+                         **recipe.options, **more, **({} if dtype == "float32" else {"dtype": dtype})},
                 places={"dataset": dataset, "device": device}, inputs=tuple(dataset.response_files(subject)))
 
 
@@ -192,6 +191,8 @@ def subject_rdms(*, subject, hemispheres, rois, dataset, session=None, dtype="fl
         raise ValueError(_too_few(dataset, subject, session, trials, recipe, len(stimuli)))
     parcels = [parcel for parcel in dataset.parcels(hemispheres) if parcel.roi in set(rois)]
     repetitions = repetition_codes(dataset.trials)
+    if recipe.by_image:                                     # one number in all subjects, whatever sessions they have
+        stimuli = stimuli.assign(repetition=repetitions.start)
     attributes = {"dataset": dataset.name, "subject": subject, "hemispheres": hemispheres, **recipe.options,
                   "stimuli": "images" if recipe.by_image else "trials",
                   "first_repetition": repetitions.start, "n_repetitions": len(repetitions)}

@@ -41,6 +41,10 @@ class Recipe:
     noise: str = "diagonal"
     clip: float = CLIP
 
+    def __post_init__(self):
+        if self.noise != "diagonal" and self.metric != "crossnobis":
+            raise ValueError(f"--noise {self.noise} belongs to --metric crossnobis; the metric is {self.metric}")
+
     @property
     def by_image(self):
         """Whether the RDM's stimuli are images; else they are trials."""

@@ -99,9 +99,9 @@ def subject_ceilings(*, subject, others, rois, stores, device="auto"):
     with StoreSource(stores[subject]) as mine:
         sources = [StoreSource(stores[other]) for other in others]
         try:
-            table = subject_group._common(mine, sources, SHIFT)
+            table = subject_group.common_with_all(mine, sources, SHIFT)
             units, reasons = stack(mine, rois, table["subject_index"].to_numpy(), device)
-            mean_of_r, length, more = subject_group._with_group(units, sources, table, rois, "diagonal", device)
+            mean_of_r, length, more = subject_group.products_with_group(units, sources, table, rois, "diagonal", device)
         finally:
             for source in sources:
                 source.__exit__()
@@ -184,10 +184,10 @@ def reliability_tables(pairs, ceilings, names, subsets=None, *, least, reference
     dict of DataFrame
         reliability, reliability_subjects, and for full tables reliability_connectivity.
     """
-    from convergence.analysis.aggregate import _same_parcel
+    from convergence.analysis.aggregate import same_parcel
     from convergence.analysis.reliability import disattenuate
 
-    diagonal = _same_parcel(pairs)
+    diagonal = same_parcel(pairs)
     diagonal = diagonal[diagonal["roi"].isin(ceilings["roi"])]
     own = diagonal["subject_i"] == diagonal["subject_j"]
     within = diagonal[own].set_index(["subject_i", "roi"])["similarity"].astype(float)
@@ -240,9 +240,11 @@ def _group(of_subject, between, names, subsets, least, reference):
     nothing = pandas.DataFrame(np.nan, frame.index, ["subset_mean", "subset_sd", "relative_error", "snr"])
     frame = frame.join(_subset_summary(subsets) if subsets else nothing)
     frame = frame.reindex(of_subject["roi"].unique()).rename_axis("roi").reset_index().fillna({"n_subjects": 0, "n_ratios": 0})
-    frame["reason"] = [("" if n else f"no ratio: reliability of {'no pair' if w == w else 'nobody'} is {least:g} or more")
-                       for n, w in
-                       zip(frame["n_ratios"], frame["within_subject"])]
+    empty = ["" if n else f"no ratio: reliability of {'no pair' if w == w else 'nobody'} is {least:g} or more"
+             for n, w in zip(frame["n_ratios"], frame["within_subject"])]
+    pairs = between.groupby("roi")["similarity"].agg(["count", "size"]).reindex(frame["roi"]).fillna(0).to_numpy(int)
+    fewer = [f"intersubject is of {count} of {size} pairs of subjects" if 0 < count < size else "" for count, size in pairs]
+    frame["reason"] = ["; ".join(filter(None, both)) for both in zip(empty, fewer)]
     return conform(frame.assign(name=frame["roi"].map(names)), GROUP)
 
 

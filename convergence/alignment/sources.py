@@ -9,6 +9,7 @@
 """
 
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -29,8 +30,7 @@ class StoreSource:
         self.repetitions = range(first, first + n)
         self.rois = self.store.rois.tolist()
         self.n_stimuli = len(self.store.trials)
-        status = path.stat()
-        self.identity = str(path), status.st_size, status.st_mtime_ns
+        self.identity = file_identity([path])
 
     @property
     def trials(self):
@@ -68,7 +68,7 @@ class ResponsesSource:
         self.parcels = {parcel.roi: parcel for parcel in dataset.parcels(hemispheres)}
         self.rois = list(self.parcels)
         self._trials = dataset.trials if trials is None else trials
-        self.identity = dataset.name, str(dataset.root), subject, hemispheres
+        self.identity = dataset.name, str(dataset.root), subject, hemispheres, file_identity(dataset.response_files(subject))
         self.n_stimuli = 0
 
     @property
@@ -116,6 +116,12 @@ def stack(source, rois, rows, device, *, method="pearson", kept=None):
         whole[start:start + len(units)] = units
         reasons += more
     return whole, reasons
+
+
+def file_identity(paths):
+    """What tells files from others, and from themselves before they were written anew: part of a key of `Latest`."""
+    found = ((str(path), Path(path).stat()) for path in paths if Path(path).exists())
+    return tuple((name, status.st_size, status.st_mtime_ns) for name, status in found)
 
 
 class Latest:

@@ -7,8 +7,7 @@ Rows are the trials of subject i that have a partner, at the shift, in all other
 
     mean_of_r       u_i . mean_j u_j: the mean of the correlations with each; the published "group" (arXiv 2507.13941)
     r_with_mean     u_i . mean_j u_j / |mean_j u_j|: the correlation with the group's RDM, in which the others' noise is averaged
-    out:
-                    each subject's part of the lower noise ceiling
+                    out: each subject's part of the lower noise ceiling
 
 Memory: the prepared RDMs of subject i, and blocks of the others.
 """
@@ -67,10 +66,10 @@ def group_similarity(*, subject, others, shift, form, hemispheres, rois, stores,
     with StoreSource(stores[subject]) as mine:
         sources = [StoreSource(stores[other]) for other in others]
         try:
-            table = _common(mine, sources, shift)
+            table = common_with_all(mine, sources, shift)
             rois = mine.rois if rois is None else rois
             units, reasons_x = stack(mine, rois, table["subject_index"].to_numpy(), device)
-            mean_of_r, length, reasons_y = _with_group(units, sources, table, rois, form, device)
+            mean_of_r, length, reasons_y = products_with_group(units, sources, table, rois, form, device)
         finally:
             for source in sources:
                 source.__exit__()
@@ -78,8 +77,8 @@ def group_similarity(*, subject, others, shift, form, hemispheres, rois, stores,
     if form == "diagonal":
         rows, pairs = {"roi": rois}, zip(reasons_x, reasons_y)
     else:
-        rows, pairs = {"roi_x": np.repeat(rois, len(rois)), "roi_y": np.tile(rois, len(rois))}, ((x, y) for x in reasons_x
-                                                                                                 for y in reasons_y)
+        rows = {"roi_x": np.repeat(rois, len(rois)), "roi_y": np.tile(rois, len(rois))}
+        pairs = ((x, y) for x in reasons_x for y in reasons_y)
     reasons = ["; ".join(filter(None, (f"subject_i: {x}" if x else "", y))) for x, y in pairs]
     frame = pandas.DataFrame({**rows, "similarity": (mean_of_r if reference else with_mean).ravel(),
                               "mean_of_r": mean_of_r.ravel(),
@@ -89,7 +88,7 @@ def group_similarity(*, subject, others, shift, form, hemispheres, rois, stores,
                                 n_pairs=len(table) * (len(table) - 1) // 2), TABLE)
 
 
-def _common(mine, sources, shift):
+def common_with_all(mine, sources, shift):
     """Trials of a subject with a partner in every other: subject_index, and the partners' as columns 0, 1, ... in the order of
     the sources."""
     tables = []
@@ -104,7 +103,7 @@ def _common(mine, sources, shift):
     return table
 
 
-def _with_group(units, sources, table, rois, form, device):
+def products_with_group(units, sources, table, rois, form, device):
     """(products with the mean of the others' unit RDMs, lengths of these means, reasons), some parcels of the group at a time."""
     from convergence.analysis.similarity import rsa_of_units
 

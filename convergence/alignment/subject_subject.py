@@ -34,8 +34,7 @@ VARIANTS = {(0, "joined"): "joined_0", (1, "joined"): "shift_1_joined", (2, "joi
             (0, "separated"): "separated_0", (1, "separated"): "shift_1_separated", (2, "separated"): "separated_2"}
 TABLE = "rsa_subject_subject_alignment"
 _DEFAULTS = {"method": "pearson", "exclude": (), "partitions": (), "equal": True, "seed": 0, "controls": (),
-             "distance": "euclidean",
-             "reference": False}
+             "distance": "euclidean", "reference": False}
 
 
 def table_path(derivatives, dataset, *, shift, hemispheres="joined", form="full", method="pearson", exclude=(), partitions=(),
@@ -55,8 +54,7 @@ def table_path(derivatives, dataset, *, shift, hemispheres="joined", form="full"
 
 
 def pair_unit(i, j, stores, table, *, shift, form="full", hemispheres="joined", rois=None, device="auto", latest=None,
-              dataset=None,
-              images=None, known=None, files=(), **more):
+              dataset=None, images=None, known=None, files=(), **more):
     """The unit of work of an ordered pair of subjects.
 
     Parameters
@@ -101,10 +99,8 @@ def pair_unit(i, j, stores, table, *, shift, form="full", hemispheres="joined", 
 
 
 def pair_similarity(*, subject_i, subject_j, shift, form, hemispheres, rois, store_i=None, store_j=None, dataset=None,
-                    device="auto",
-                    latest=None, method="pearson", exclude=(), partitions=(), equal=True, seed=0, images=None, controls=(),
-                    known=None,
-                    distance="euclidean", reference=False):
+                    device="auto", latest=None, method="pearson", exclude=(), partitions=(), equal=True, seed=0, images=None,
+                    controls=(), known=None, distance="euclidean", reference=False):
     """Table of one ordered pair: columns of rsa_subject_subject_alignment, of its diagonal form, with subset, or with control.
 
     Arguments are those of `pair_unit`, with the paths of the two stores, or the dataset; also
@@ -125,8 +121,8 @@ def pair_similarity(*, subject_i, subject_j, shift, form, hemispheres, rois, sto
         A store is missing or unreadable, or lacks a parcel; fewer than 4 common trials. (A parcel that cannot be computed is a
         row without similarity, and with a reason.)
     """
-    with _source(store_i, dataset, subject_i, hemispheres, device) as mine, _source(store_j, dataset, subject_j, hemispheres,
-                                                                                    device) as theirs:
+    with (_source(store_i, dataset, subject_i, hemispheres, device) as mine,
+          _source(store_j, dataset, subject_j, hemispheres, device) as theirs):
         table = common_table(mine, theirs, shift)
         subsets = equal_rows(table["image"], images, equal=equal, seed=seed) if partitions else {None: np.arange(len(table))}
         frames = []
@@ -168,8 +164,8 @@ class Comparison:
         controls, numbers = (control_rdms.stacked(self.controls, self.table, self.kept, method=self.method, device=self.device)
                              if self.controls else (None, []))
         found, reasons_y = self._compare(units, rois, form, controls)
-        reasons = list(map(_both, reasons_x, reasons_y)) if form == "diagonal" else [_both(x, y) for x in reasons_x
-                                                                                     for y in reasons_y]
+        sides = zip(reasons_x, reasons_y) if form == "diagonal" else ((x, y) for x in reasons_x for y in reasons_y)
+        reasons = [_both(x, y) for x, y in sides]
         for name, distance, which in control_rdms.choices(self.controls) if self.controls else [(None, "", ())]:
             r, lost = found.partial(sorted({k for n in which for k in numbers[n]}))
             why = [reason or more for reason, more in zip(reasons, lost)]
@@ -249,8 +245,7 @@ def _source(store, dataset, subject, hemispheres, device):
 
 def _enough(i, j, shift, subset, rows, mine, theirs):
     if len(rows) < 4:
-        images = len(set(mine.trials.loc[mine.trials["shared"], "image"]) & set(theirs.trials.loc[theirs.trials["shared"],
-                                                                                                  "image"]))
+        images = len(set.intersection(*(set(side.trials.loc[side.trials["shared"], "image"]) for side in (mine, theirs))))
         of = f" of partition {subset}" if subset is not None else ""
         raise ValueError(f"subjects {i} and {j} have {len(rows)} common trials{of} at shift {shift} ({images} images that both "
                          "saw), at least 4 are needed; get more of their sessions, or leave one of them out with --subjects")

@@ -2,15 +2,16 @@
 
     intersubject_by_subject(pairs)              # subject, roi, similarity, n: mean over the other subjects
     within_subject(pairs)                       # subject, roi, similarity, n: the subject with itself
-    model_by_subject(layers, models)            # subject, modality, roi, similarity, depth, n: best layer, mean over models
+    model_by_subject(layers, models)            # subject, modality, roi, similarity, depth, n, n_depth: best layer, models' mean
     curves_by_subject(layers, models)           # subject, modality, roi, depth, similarity, n: layer curves, mean over models
     trained_models(models)                      # modality by name
     over_subjects(values, by)                   # mean, standard error and n over subjects
     rank_parcels(values)                        # parcel numbers, largest first
+    same_parcel(pairs)                          # rows of a parcel with itself, with one column roi
 
 DataFrames in, DataFrames out. Means are arithmetic means of r, as published. A value that a table leaves empty (a parcel that
-could not be computed) is left out of the mean; `n` says how many values a mean has, and is 0 where none was there and the mean is
-NaN.
+could not be computed, a model without a peak) is left out of the mean; `n` (of depths `n_depth`) says how many values a mean has,
+and is 0 where none was there and the mean is NaN.
 """
 
 import pandas as pd
@@ -51,9 +52,8 @@ def intersubject_by_subject(pairs):
     1        2    4         0.3  1
     2        3    4         0.1  1
     """
-    same_parcel = _same_parcel(pairs)
-    return _mean(same_parcel[same_parcel["subject_i"] != same_parcel["subject_j"]].rename(columns={"subject_i": "subject"}),
-                 ["subject", "roi"])
+    rows = same_parcel(pairs)
+    return _mean(rows[rows["subject_i"] != rows["subject_j"]].rename(columns={"subject_i": "subject"}), ["subject", "roi"])
 
 
 def within_subject(pairs):
@@ -71,9 +71,8 @@ def within_subject(pairs):
     DataFrame
         subject, roi, similarity, n (1, or 0 where the parcel could not be computed).
     """
-    same_parcel = _same_parcel(pairs)
-    return _mean(same_parcel[same_parcel["subject_i"] == same_parcel["subject_j"]].rename(columns={"subject_i": "subject"}),
-                 ["subject", "roi"])
+    rows = same_parcel(pairs)
+    return _mean(rows[rows["subject_i"] == rows["subject_j"]].rename(columns={"subject_i": "subject"}), ["subject", "roi"])
 
 
 def model_by_subject(layers, models, *, rule="signed_max"):
@@ -95,7 +94,8 @@ def model_by_subject(layers, models, *, rule="signed_max"):
     Returns
     -------
     DataFrame
-        subject, modality, roi, similarity, depth, n (number of models).
+        subject, modality, roi, similarity, depth, n (number of models), n_depth (of those that have a depth: a rule may give
+        none).
 
     Raises
     ------
@@ -184,7 +184,7 @@ def rank_parcels(values, column="similarity", *, statistic="mean", ascending=Fal
     return [int(roi) for roi in by_parcel.sort_values(ascending=ascending, kind="stable").index]
 
 
-def _same_parcel(pairs):
+def same_parcel(pairs):
     """Rows of a full or diagonal subject-subject table that compare a parcel with itself, with one column roi."""
     if "roi" in pairs:
         _require(pairs, "pairs", ["roi", "subject_i", "subject_j", "similarity"])
@@ -211,9 +211,10 @@ def _translated(names, modality):
 
 
 def _mean(table, keys, columns=("similarity",)):
-    """Mean of `columns` in every group, and n, the number of values of the first of them."""
+    """Mean of `columns` in every group, and how many values it has: n of the first of them, n_<column> of the others."""
     groups = table.groupby(keys, observed=True)
-    return groups[list(columns)].mean().assign(n=groups[columns[0]].count()).reset_index()
+    counts = {f"n_{column}" if k else "n": groups[column].count() for k, column in enumerate(columns)}
+    return groups[list(columns)].mean().assign(**counts).reset_index()
 
 
 def _require(table, name, columns):

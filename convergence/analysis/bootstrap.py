@@ -184,8 +184,7 @@ def bootstrap_pairs(values, pairs, *, n_bootstrap=2000, seed=0, fisher=False):
     values, pairs = np.asarray(values, np.float64), np.asarray(pairs)
     if pairs.shape != (len(values), 2) or (pairs[:, 0] == pairs[:, 1]).any():
         raise ValueError(f"bootstrap_pairs: pairs has shape {pairs.shape}, values has {len(values)} entries; expected two "
-                         f"different "
-                         "subjects for every value")
+                         "different subjects for every value")
     if np.isnan(values).any():
         raise ValueError(f"bootstrap_pairs: values has {np.isnan(values).sum()} NaN; leave these pairs out")
     subjects, number = np.unique(pairs, return_inverse=True)
@@ -265,8 +264,7 @@ def _paired(weigh, x, y):
 
     if len(x) != len(y):
         raise ValueError(f"resampled_rsa: paired=True compares the k-th RDM of a with the k-th of b, but a has {len(x)} and b "
-                         f"has "
-                         f"{len(y)}")
+                         f"has {len(y)}")
     products = torch.stack([weigh(one * other) for one, other in zip(x, y)], 1) / weigh.total[:, None]
     return _r(products, *_moments(weigh, x), *_moments(weigh, y))
 
@@ -290,6 +288,5 @@ def _checked_counts(counts, n):
     counts = np.asarray(counts)
     if counts.ndim != 2 or counts.shape[1] != n or counts.dtype.kind not in "iu" or (counts < 0).any():
         raise ValueError(f"resampled_rsa: counts has shape {counts.shape} and type {counts.dtype}; expected whole numbers from "
-                         f"0, shape "
-                         f"(n_samples, {n}): how often each of the {n} stimuli or images is in the sample")
+                         f"0, shape (n_samples, {n}): how often each of the {n} stimuli or images is in the sample")
     return counts.astype(np.int16)

@@ -1,8 +1,8 @@
 """Which parcels represent alike: parcel-by-parcel matrices, their backbone, its directions, and an order in which blocks show.
 
-    c = connectivity_matrix(table)                          # rsa_subject_subject_alignment -> square DataFrame, parcels by parcels
+    c = connectivity_matrix(table)                          # rsa_subject_subject_alignment -> DataFrame, parcels by parcels
     backbone = spanning_tree_backbone(c, n_trees=3)         # source, target, similarity, iteration_added
-    orient_edges(depth, backbone)                           # ... + t, p, p_fdr, direction: from the shallower to the deeper parcel
+    orient_edges(depth, backbone)                           # ... + t, p, p_fdr, direction: from shallow to deep
     c = c.loc[order, order]                                 # order = spectral_order(c)
 
 Nodes and communities of such a network are in network.py.
@@ -69,12 +69,13 @@ def connectivity_matrix(table, *, subjects="within", symmetric=True, disattenuat
     sizes = groups.size()
     if sizes.min() != sizes.max():
         few = sizes[sizes < sizes.max()]
-        raise ValueError(f"connectivity_matrix: {len(few):,} of {len(sizes):,} pairs of parcels have fewer rows than others, e.g. "
-                         f"({few.index[0][0]}, {few.index[0][1]}): {few.iloc[0]} of {sizes.max()}; choose parcels that all subjects have")
+        raise ValueError(f"connectivity_matrix: {len(few):,} of {len(sizes):,} pairs of parcels have fewer rows than "
+                         f"others, e.g. ({few.index[0][0]}, {few.index[0][1]}): {few.iloc[0]} of {sizes.max()}; choose "
+                         "parcels that all subjects have")
     matrix = groups.agg(lambda r: r.mean(skipna=False)).unstack("roi_y").astype(np.float64)
     if list(matrix.index) != list(matrix.columns) or matrix.shape[0] ** 2 != len(sizes):
-        raise ValueError(f"connectivity_matrix: table has {len(sizes):,} pairs of {matrix.shape[0]} and {matrix.shape[1]} parcels; "
-                         "every parcel with every parcel is needed (--form full)")
+        raise ValueError(f"connectivity_matrix: table has {len(sizes):,} pairs of {matrix.shape[0]} and {matrix.shape[1]} "
+                         "parcels; every parcel with every parcel is needed (--form full)")
     if symmetric:
         matrix = (matrix + matrix.T.to_numpy()) / 2
     return _disattenuated(matrix, reliability) if disattenuate else matrix
@@ -125,7 +126,8 @@ def spanning_tree_backbone(similarity, n_trees):
     there = ~np.isnan(values[sources, targets])
     network = networkx.Graph()
     network.add_nodes_from(range(len(values)))
-    network.add_weighted_edges_from(zip(sources[there].tolist(), targets[there].tolist(), values[sources, targets][there].tolist()))
+    ends = sources[there], targets[there]
+    network.add_weighted_edges_from(zip(*(column.tolist() for column in (*ends, values[ends]))))
     added = {}
     for iteration in range(1, n_trees + 1):
         tree = [tuple(sorted(edge)) for edge in networkx.maximum_spanning_edges(network, algorithm="kruskal", data=False)]
@@ -181,7 +183,8 @@ def orient_edges(depth, edges, *, alpha=0.05):
         raise ValueError(f"orient_edges: depth lacks the parcels {', '.join(map(str, unknown))} of the edges")
     values = depth.to_numpy(np.float64)
     if len(values) < 3:
-        raise ValueError(f"orient_edges: depth has {validation.count(len(values), 'subject')}; a test over subjects needs at least 3")
+        raise ValueError(f"orient_edges: depth has {validation.count(len(values), 'subject')}; a test over subjects "
+                         "needs at least 3")
     lacking = [str(roi) for roi, bad in zip(depth.columns, np.isnan(values).any(0)) if bad]
     if lacking:
         raise ValueError(f"orient_edges: depth is NaN for parcels {', '.join(lacking)}; leave them out of depth and edges")
@@ -193,7 +196,8 @@ def orient_edges(depth, edges, *, alpha=0.05):
     source, target = (depth.columns.get_indexer(edges[end]) for end in ("source", "target"))
     oriented = edges.assign(t=t[source, target], p=p[source, target], p_fdr=corrected[source, target])
     known = oriented["p_fdr"] <= alpha
-    return oriented.assign(direction=np.select([known & (oriented["t"] > 0), known & (oriented["t"] < 0)], ["forward", "backward"], "none"))
+    forward, backward = known & (oriented["t"] > 0), known & (oriented["t"] < 0)
+    return oriented.assign(direction=np.select([forward, backward], ["forward", "backward"], "none"))
 
 
 def spectral_order(similarity):
@@ -241,14 +245,15 @@ def _disattenuated(matrix, reliability):
 
 def _symmetric(function, similarity):
     if not isinstance(similarity, pd.DataFrame) or list(similarity.index) != list(similarity.columns):
-        raise ValueError(f"{function}: similarity is no DataFrame with the same parcels as index and columns; see connectivity_matrix")
+        raise ValueError(f"{function}: similarity is no DataFrame with the same parcels as index and columns; "
+                         "see connectivity_matrix")
     values = similarity.to_numpy(np.float64)
     if len(values) < 2:
         raise ValueError(f"{function}: similarity has {validation.count(len(values), 'parcel')}; at least 2 are needed")
     difference = np.abs(values - values.T)
     if np.nanmax(difference, initial=0) > 1e-6 or (np.isnan(values) != np.isnan(values.T)).any():
-        raise ValueError(f"{function}: similarity is not symmetric (entries differ by up to {np.nanmax(difference, initial=0):.3g}); "
-                         "use connectivity_matrix(..., symmetric=True)")
+        raise ValueError(f"{function}: similarity is not symmetric (entries differ by up to "
+                         f"{np.nanmax(difference, initial=0):.3g}); use connectivity_matrix(..., symmetric=True)")
     return values
 
 

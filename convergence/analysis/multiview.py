@@ -87,8 +87,8 @@ class KMCCA(BaseEstimator):
     [ True]
     """
 
-    def __init__(self, n_components=2, *, kernel="linear", kernel_params=None, normalize=True, regularization=0.1, max_rank=None, tol=0.0,
-                 device="auto", random_state=0):
+    def __init__(self, n_components=2, *, kernel="linear", kernel_params=None, normalize=True, regularization=0.1, max_rank=None,
+                 tol=0.0, device="auto", random_state=0):
         self.n_components = n_components
         self.kernel = kernel
         self.kernel_params = kernel_params
@@ -123,7 +123,7 @@ class KMCCA(BaseEstimator):
         import torch
         from convergence.analysis.multiview_solver import DENSE, top_directions
 
-        self._check_options()
+        self.check_options()
         device, self._like = self._where(views)
         tensors, present = check_views("KMCCA.fit", views, mask, device, square=self.kernel == "precomputed")
         generator = torch.Generator().manual_seed(self.random_state)
@@ -201,7 +201,8 @@ class KMCCA(BaseEstimator):
         n_views = len(unit)
         return self._out(((unit.sum(0) ** 2).sum(0) - n_views) / (n_views * (n_views - 1)))
 
-    def _check_options(self):
+    def check_options(self):
+        """See that all options are in range; a ValueError names the one that is not."""
         validation.whole_number("KMCCA", "n_components", self.n_components, at_least=1)
         validation.number("KMCCA", "regularization", self.regularization, low=0, high=np.nextafter(1, 2))
         validation.number("KMCCA", "tol", self.tol, low=0, high=np.inf)
@@ -220,7 +221,8 @@ class KMCCA(BaseEstimator):
             raise ValueError(f"KMCCA: tol={self.tol:g} leaves no dimension of views[{a}]; "
                              f"its largest eigenvalue of K / n is {trained[a].largest:.2g}")
         if sum(widths) < self.n_components:
-            raise ValueError(f"KMCCA: n_components={self.n_components}, but the views have {sum(widths)} dimensions in all; ask for fewer")
+            raise ValueError(f"KMCCA: n_components={self.n_components}, but the views have {sum(widths)} dimensions in all; "
+                             "ask for fewer")
 
     def _where(self, views):
         """The device to compute on, and the device of the caller's tensors (None: NumPy came in)."""

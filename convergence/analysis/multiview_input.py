@@ -24,7 +24,8 @@ def check_views(function, views, mask, device, *, square=False, columns=None):
         See KMCCA.fit and KMCCA.transform.
     """
     if not isinstance(views, (list, tuple)) and getattr(views, "ndim", 0) != 3:
-        raise ValueError(f"{function}: views is {type(views).__name__}; expected a list of (n_stimuli, n_features) matrices, one per view")
+        raise ValueError(f"{function}: views is {type(views).__name__}; expected a list of (n_stimuli, n_features) "
+                         "matrices, one per view")
     least = 2 if columns is None else len(columns)
     if len(views) < least or columns is not None and len(views) > least:
         raise ValueError(f"{function}: found {validation.count(len(views), 'view')}; "
@@ -36,7 +37,8 @@ def check_views(function, views, mask, device, *, square=False, columns=None):
     sizes = [len(array) for array in arrays]
     if len(set(sizes)) > 1:
         raise ValueError(f"{function}: the views have {', '.join(map(str, sizes))} stimuli; "
-                         "give all views the same stimuli in the same order, and say in mask (n_views, n_stimuli) which of them a view lacks")
+                         "give all views the same stimuli in the same order, and say in mask (n_views, n_stimuli) which of "
+                         "them a view lacks")
     for a, array in enumerate(arrays):
         wanted = len(array) if square else columns[a] if columns is not None else array.shape[1]
         if array.shape[1] != wanted:
@@ -120,8 +122,9 @@ def _presence(function, mask, n_views, n, device):
         return torch.ones(n_views, n, dtype=torch.bool, device=device)
     present = torch.as_tensor(mask, device=device)
     if present.shape != (n_views, n) or present.dtype != torch.bool:
-        raise ValueError(f"{function}: mask has shape {tuple(present.shape)} and type {str(present.dtype).removeprefix('torch.')}; "
-                         f"expected ({n_views}, {n}) bool, True where the view has the stimulus")
+        raise ValueError(f"{function}: mask has shape {tuple(present.shape)} and type "
+                         f"{str(present.dtype).removeprefix('torch.')}; expected ({n_views}, {n}) bool, True "
+                         "where the view has the stimulus")
     return present
 
 

@@ -46,8 +46,8 @@ def top_directions(views, n_components, generator):
 
     Notes
     -----
-    Where a little penalty meets many more voxels than stimuli, the eigenvalues of noise lie so close together that their single directions
-    are not determined; the iteration then ends when the eigenvalues stand still.
+    Where a little penalty meets many more voxels than stimuli, the eigenvalues of noise lie so close together that their single
+    directions are not determined; the iteration then ends when the eigenvalues stand still.
     """
     factors = [getattr(view, "factor", None) for view in views]
     if all(f is not None for f in factors) and sum(f.shape[1] for f in factors) <= max(DENSE, 4 * n_components):
@@ -86,14 +86,14 @@ def _iterate(views, n_components, generator):
     history = []
     for _ in range(MOST_STEPS):
         values, vectors = torch.linalg.eigh(_products(smoothed, _others(smoothed)))
-        if len(values) > LARGEST * width:                           # restart from the best directions, without the rounding so far
+        if len(values) > LARGEST * width:                           # restart from the best, without the rounding so far
             basis = basis @ vectors[:, -KEPT * width:]
             basis, smoothed = _orthonormal(basis, _smooth(views, basis))
             values, vectors = torch.linalg.eigh(_products(smoothed, _others(smoothed)))
         values, vectors = values[-width:].flip(0), vectors[:, -width:].flip(1)
         sources, scores = basis @ vectors, smoothed @ vectors
         residuals = _others(scores) - sources * values
-        residuals = residuals - residuals.mean(1, keepdim=True)     # S is 0 along the constant vector, where rounding would gather
+        residuals = residuals - residuals.mean(1, keepdim=True)     # S is 0 along the constant, where rounding would gather
         smoothed_residuals = _smooth(views, residuals)
         sizes = (residuals * smoothed_residuals).sum((0, 1)).clamp(min=0).sqrt()
         error = (sizes / values.abs())[:n_components].max()
@@ -104,8 +104,9 @@ def _iterate(views, n_components, generator):
             overlap = _products(smoothed, residuals)
             residuals, smoothed_residuals = _orthonormal(residuals - basis @ overlap, smoothed_residuals - smoothed @ overlap)
         basis, smoothed = torch.cat([basis, residuals], 2), torch.cat([smoothed, smoothed_residuals], 2)
-    warnings.warn(f"KMCCA: {MOST_STEPS} steps did not separate {n_components} components; eigenvalues are known to a relative {float(error):.0e}. "
-                  "Ask for fewer components, or for more regularization", ConvergenceWarning, stacklevel=2)
+    warnings.warn(f"KMCCA: {MOST_STEPS} steps did not separate {n_components} components; eigenvalues are known to a "
+                  f"relative {float(error):.0e}. Ask for fewer components, or for more regularization", ConvergenceWarning,
+                  stacklevel=2)
     return 1 + values[:n_components], sources[..., :n_components]
 
 

@@ -1,6 +1,6 @@
 """How many dimensions are shared: the stepwise permutation test.
 
-    count_components(views, 5, n_permutations=1000)     # Components(eigenvalues, p, n_shared): p of the 1st, the 2nd given the 1st, ...
+    count_components(views, 5, n_permutations=1000)     # Components(eigenvalues, p, n_shared): p of the 1st, of the 2nd given it
 
 At step k the k - 1 dimensions found before are taken out of every view; each view's stimuli are then relabelled on their own,
 and the largest eigenvalue of what is left is compared with those of the relabelled views. Nothing is factorised again:
@@ -77,8 +77,8 @@ def count_components(views, n_components=5, *, n_permutations=1_000, alpha=0.05,
     for _ in range(validation.whole_number("count_components", "n_components", n_components, at_least=1)):
         trained = [Factored(factor) for factor in factors]
         value, sources = top_directions(trained, 1, generator)
-        null = [largest([Factored(factor[torch.randperm(len(factor), generator=generator).to(where)]) for factor in factors], generator)
-                for _ in range(n_permutations)]
+        null = [largest([Factored(factor[torch.randperm(len(factor), generator=generator).to(where)]) for factor in factors],
+                        generator) for _ in range(n_permutations)]
         found.append(float(value))
         p.append(max([*p[-1:], (1 + sum(x >= found[-1] for x in null)) / (1 + n_permutations)]))
         if p[-1] > alpha:
@@ -92,7 +92,7 @@ def _factors(views, estimator, where):
     import torch
     from convergence.analysis.multiview_input import check_views, kernel_of
 
-    estimator._check_options()
+    estimator.check_options()
     tensors, present = check_views("count_components", views, None, where)
     kernels = [kernel_of(x, rows, estimator, None) for x, rows in zip(tensors, present)]
     spectra = [kernel.view(estimator.regularization, estimator.tol, small=True) for kernel in kernels]

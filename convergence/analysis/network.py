@@ -39,8 +39,9 @@ def nodes(backbone, communities=None):
     """
     validation.has_columns("nodes", "backbone", backbone, ["source", "target", "similarity"])
     network = _network(backbone, length=True)
+    between = networkx.betweenness_centrality(network, weight="length")
     table = pd.DataFrame({"degree": dict(network.degree()), "strength": dict(network.degree(weight="similarity")),
-                          "betweenness": networkx.betweenness_centrality(network, weight="length")}).rename_axis("roi").sort_index()
+                          "betweenness": between}).rename_axis("roi").sort_index()
     if communities is None:
         return table.assign(participation=np.nan)
     lacking = sorted(set(table.index) - set(communities.index), key=str)
@@ -115,7 +116,8 @@ def edge_frequency(matrices, n_trees, *, n_bootstrap=1_000, seed=0):
         drawn = pd.DataFrame(stack[rng.integers(len(stack), size=len(stack))].mean(0), first.index, first.columns)
         for edge in spanning_tree_backbone(drawn, n_trees)[["source", "target"]].itertuples(index=False):
             counts[tuple(edge)] = counts.get(tuple(edge), 0) + 1
-    table = pd.DataFrame([(*edge, count / n_bootstrap) for edge, count in counts.items()], columns=["source", "target", "frequency"])
+    table = pd.DataFrame([(*edge, count / n_bootstrap) for edge, count in counts.items()],
+                         columns=["source", "target", "frequency"])
     return table.sort_values(["frequency", "source", "target"], ascending=[False, True, True], ignore_index=True)
 
 
@@ -186,4 +188,5 @@ def label_agreement(communities, labels, *, n_permutations=10_000, seed=0):
     rng = np.random.default_rng(seed)
     together = lambda rows: ((members.T @ rows) ** 2).sum()
     null = np.array([together(of_label[rng.permutation(len(labels))]) for _ in range(n_permutations)])
-    return float(adjusted_rand_score(labels, communities)), float((1 + (null >= together(of_label) - 1e-9).sum()) / (1 + n_permutations))
+    count = (null >= together(of_label) - 1e-9).sum()
+    return float(adjusted_rand_score(labels, communities)), float((1 + count) / (1 + n_permutations))

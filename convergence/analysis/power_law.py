@@ -68,8 +68,8 @@ def fit_power_law(x, y, *, blocks=None, n_bootstrap=1_000, seed=0):
     """
     x, y = _pair("fit_power_law", x, y)
     if not (x > 0).all():
-        raise ValueError(f"fit_power_law: x has {validation.count(int((x <= 0).sum()), 'value')} at or below 0, of which a power is "
-                         "undefined; leave these parcels out, or shift x and say so")
+        raise ValueError(f"fit_power_law: x has {validation.count(int((x <= 0).sum()), 'value')} at or below 0, of which a power "
+                         "is undefined; leave these parcels out, or shift x and say so")
     n_bootstrap = validation.whole_number("fit_power_law", "n_bootstrap", n_bootstrap, at_least=1)
     a, b = _least_squares(x, y)
     residual, total = ((y - a * x ** b) ** 2).sum(), ((y - y.mean()) ** 2).sum()
@@ -131,7 +131,8 @@ def fit_joint_power_law(measures, *, blocks=None, n_bootstrap=200, n_restarts=10
                       for rows in _draws("fit_joint_power_law", len(values), blocks, n_bootstrap, seed)])
     low, high = np.percentile(draws, [2.5, 97.5], axis=0)
     n = len(a)
-    table = pd.DataFrame({"a": a, "b": b, "r_squared": 1 - ((values - fitted) ** 2).sum(0) / ((values - values.mean(0)) ** 2).sum(0),
+    r_squared = 1 - ((values - fitted) ** 2).sum(0) / ((values - values.mean(0)) ** 2).sum(0)
+    table = pd.DataFrame({"a": a, "b": b, "r_squared": r_squared,
                           "a_low": low[:n], "a_high": high[:n], "b_low": low[n:], "b_high": high[n:]}, index=measures.columns)
     return JointPowerLaw(table.rename_axis("measure"), pd.Series(rho, index=measures.index, name="rho"))
 
@@ -203,11 +204,11 @@ def _minimise(values, start):
         jacobian[entry, n + m + columns] = (x * rho[:, None] * b).ravel()
         return jacobian
 
-    found = least_squares(lambda parameters: (fitted(parameters) - values).ravel(), np.log(np.concatenate(start)), jac=slopes, method="lm",
-                          max_nfev=2_000).x
+    found = least_squares(lambda parameters: (fitted(parameters) - values).ravel(), np.log(np.concatenate(start)), jac=slopes,
+                          method="lm", max_nfev=2_000).x
     log_rho, log_a, b = found[:n], found[n:n + m], np.exp(found[n + m:])
     log_rho, b = log_rho * b.min(), b / b.min()
-    shift = (log_a / b).max()                                       # rho -> c rho, a -> a c^-b with the c that makes the largest a 1
+    shift = (log_a / b).max()                               # rho -> c rho, a -> a c^-b with the c that makes the largest a 1
     return np.exp(log_rho + shift), np.exp(log_a - shift * b), b
 
 

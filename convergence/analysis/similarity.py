@@ -169,9 +169,8 @@ def prepared_sums(a, b, controls, *, method="pearson", paired=False):
     """Sums over pairs, in float64, of the products of three prepared stacks: a b, a a, b b, a c, b c, c c (see
     analysis/partial.py)."""
     stacks = [_standard(x, method) for x in (a, b, controls)]
-    return _sums_over_blocks(lambda u, v,
-                             c: [_products(u, v, paired), row_products(u, u), row_products(v, v), u @ c.T, v @ c.T, c @ c.T],
-                             *stacks)
+    return _sums_over_blocks(lambda u, v, c: [_products(u, v, paired), row_products(u, u), row_products(v, v), u @ c.T, v @ c.T,
+                                              c @ c.T], *stacks)
 
 
 def centered_ranks(rdms):

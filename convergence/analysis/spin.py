@@ -101,7 +101,7 @@ def correlate_maps(x, y, turns, *, method="pearson"):
     Examples
     --------
     >>> around = np.random.default_rng(0).standard_normal((60, 3))
-    >>> smooth = around[:, 0] / np.linalg.norm(around, axis=1)                      # two maps of one slope each: as smooth as can be
+    >>> smooth = around[:, 0] / np.linalg.norm(around, axis=1)              # two maps of one slope each: as smooth as can be
     >>> other = around[:, 1] / np.linalg.norm(around, axis=1) + smooth / 2
     >>> result = correlate_maps(smooth, other, spins(around, n_spins=999))
     >>> result.p < 0.001 < 0.05 < result.p_spin

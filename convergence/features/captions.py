@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from convergence.features.captions_prompts import CONTENT, PROMPTS, Prompt
-from convergence.features.extraction import _existing as existing
+from convergence.features.extraction import existing
 from convergence.features.extraction import plain_name
 from convergence.storage.outputs import fingerprint
 from convergence.storage.tables import file_of

@@ -62,7 +62,7 @@ def vision_jobs(dataset, models, features, *, pool="auto", dtype="auto", seeds=N
     if weights and Path(weights).is_file() and len(models) > 1:
         raise ValueError(f"weights: {weights} is one file for {len(models)} models; give a folder with "
                          "<model>.safetensors of each")
-    pictures = _existing(dataset.stimulus_files(), f"the pictures of {dataset.name}")
+    pictures = existing(dataset.stimulus_files(), f"the pictures of {dataset.name}")
     jobs = []
     for entry in map(entry_of, models):
         model = entry.name
@@ -119,7 +119,7 @@ def language_jobs(dataset, models, features, *, pool="avg", dtype="auto", exclud
     texts = read_texts(dataset, captions)
     if not skip_bad:
         refuse(unusable(texts, dataset), len(texts), dataset)
-    sources = (Path(captions),) if captions else _existing(dataset.caption_files(), f"the captions of {dataset.name}")
+    sources = (Path(captions),) if captions else existing(dataset.caption_files(), f"the captions of {dataset.name}")
     prompt = plain_name(prompt or (prompt_of(captions) if captions else "coco"))
     jobs = []
     for entry in map(entry_of, models):
@@ -219,7 +219,7 @@ def _vision_weights(entry, weights):
     return found[0]
 
 
-def _existing(paths, what):
+def existing(paths, what):
     missing = [str(path) for path in paths if not Path(path).exists()]
     if missing:
         raise FileNotFoundError(f"{what} come from {', '.join(missing)}, not there; run the scripts of "

@@ -11,7 +11,7 @@ is done is known before torch is imported.
 import time
 from pathlib import Path
 
-from convergence.features.extraction import _existing as existing
+from convergence.features.extraction import existing
 from convergence.features.picture_runs import run_pictures
 from convergence.storage.outputs import Record, fingerprint, save
 from convergence.storage.tables import conform, file_of

@@ -1,12 +1,11 @@
 """The HDF5 file of a subject's RDMs: derivatives/<dataset>/rdms/subject-01_{joined,separated}_shared.h5.
 
-    rdm         (n_rois, n_pairs) float32       condensed; NaN where a parcel cannot be computed; or float16, which is read as
-    float32 roi         (n_rois,)                       parcel numbers
+    rdm         (n_rois, n_pairs) float32       condensed; NaN where a parcel cannot be computed; float16 is read as float32
+    roi         (n_rois,)                       parcel numbers
     n_voxels    (n_rois,)
     reason      (n_rois,)                       why a parcel is NaN, or ''
-    row, image, repetition, session  (n,)       which trial each stimulus of the RDM is: row of the subject's ROI matrices, ...;
-    also run,
-                                                where the dataset tells runs. Where stimuli are images: their first trial
+    row, image, repetition, session  (n,)       which trial each stimulus of the RDM is: row of the subject's ROI matrices, ...
+                                                (and run, where the dataset tells runs); of images, their first trial
 
 n_pairs = n (n - 1) / 2, pairs in the order of numpy.triu_indices(n, 1). Attributes: dataset, subject, hemispheres, metric, clip,
 stimuli.

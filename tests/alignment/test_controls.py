@@ -148,10 +148,7 @@ def test_a_smooth_drift_goes_with_the_lag_or_a_shift(toy, tmp_path):
     known = read_controls(tmp_path, toy, ["temporal_lag"])
     found = similarity(toy, drift, tmp_path, controls=("temporal_lag",), known=known)
     shifted = similarity(toy, drift, tmp_path, shift=1)[""]
-    print(found, shifted)
-    assert found["uncontrolled"] > 0.4
-    assert found["temporal_lag"] < 0.5 * found["uncontrolled"]
-    assert shifted < 0.5 * found["uncontrolled"]
+    assert [found["uncontrolled"], found["temporal_lag"], shifted] == pytest.approx([0.99, -0.19, -0.02], abs=0.01)     # README
 
 
 def test_partitions_of_a_table_and_equal_numbers_of_rows(toy):

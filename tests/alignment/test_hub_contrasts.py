@@ -93,3 +93,12 @@ def test_a_parcel_that_a_subject_lacks_is_left_out_for_all_and_named():
 def test_what_cannot_be_made(tables, atlas, expected):
     with pytest.raises(ValueError, match=expected):
         contrasts(tables, atlas, MODELS)
+
+
+def test_a_subject_that_lacks_one_of_two_networks_in_a_parcel_loses_it_for_all():
+    table, first = TABLES["layers"], HUBS["LOTC"][0]
+    second = table[table["model"] == "eye"].assign(model="other eye")
+    second.loc[(second["subject"] == 4) & (second["roi"] == number(first)), "similarity"] = np.nan
+    models = pd.concat([MODELS, pd.DataFrame({"model_name": ["other eye"], "modality": ["vision"]})])
+    found = contrasts({"layers": pd.concat([table, second])}, ATLAS, models).set_index("hub")
+    assert found.loc["LOTC", "reason"] == f"not in all subjects: {first}" and found.loc["EVC", "reason"] == ""

@@ -87,7 +87,7 @@ def test_a_drift_with_sudden_changes_needs_the_shift(null_similarity):
              "no pairs of a session": null_similarity(0, exclude=("same-session",)), "shift 1": null_similarity(1)}
     print(found)
     assert found["shift 0"] > 0.4 and abs(found["shift 1"]) < 0.05
-    # less, but far from 0
-    assert found["temporal lag"] < found["shift 0"]
-    assert found["no pairs of a session"] < found["shift 0"]
+    # a control that is linear in the lag takes nothing of a drift that jumps; leaving out pairs of a session takes some of it
+    assert found["temporal lag"] < found["shift 0"] + 0.02
+    assert found["no pairs of a session"] < found["shift 0"] - 0.02
     assert min(found["temporal lag"], found["no pairs of a session"]) > 0.2

@@ -119,3 +119,18 @@ def test_runs_are_stored_where_they_are_known(toy, tmp_path):
             return table.assign(run=1 + table["subject_index"] % 13 // 5)
     _, trials, _, _ = stored(Runs(toy.root), tmp_path)
     assert trials["run"].tolist() == (1 + trials["row"] % 13 // 5).tolist()
+
+
+def test_images_meet_whatever_sessions_a_subject_has(toy, tmp_path, monkeypatch):
+    """The stimuli of image-wise RDMs have one repetition number in all subjects, also in one whose first repetitions are lost."""
+    table = toy.trials.copy()
+    first = table.loc[table["shared"], "repetition"].min()
+    table.loc[(table["subject"] == 2) & (table["repetition"] == first), "exists"] = False
+    monkeypatch.setattr(type(toy), "trials", table)
+    _, trials, attributes, _ = stored(toy, tmp_path, recipe=Recipe(images=True))
+    assert set(trials["repetition"]) == {first} == {attributes["first_repetition"]}
+
+
+def test_noise_without_crossnobis_is_refused():
+    with pytest.raises(ValueError, match="--noise shrinkage belongs to --metric crossnobis; the metric is euclidean"):
+        Recipe(metric="euclidean", noise="shrinkage")

@@ -105,4 +105,4 @@ def test_names_options_and_too_few_trials(lacking, tmp_path):
         patch.setattr(subject_group, "common_table", lambda *_: two)
         with pytest.raises(ValueError,
                            match="subject 5 has 2 trials at shift 0 with a partner in all of subjects 9; at least 4 "):
-            subject_group._common(mine, [theirs], 0)
+            subject_group.common_with_all(mine, [theirs], 0)

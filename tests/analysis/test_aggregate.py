@@ -92,6 +92,14 @@ def test_the_rule_is_handed_on():
     assert vision.similarity == pytest.approx((MEAN_CURVE[1] + 0.2) / 2) and vision.depth == pytest.approx((1 / 4 + 1) / 2)
 
 
+def test_a_depth_of_fewer_models_than_the_similarity_is_counted():
+    table = model_table()
+    table.loc[(table["model"] == "flat") & (table["subject"] == 2), "similarity"] = -0.1            # no r is positive: no depth
+    values = model_by_subject(table, MODELS, rule="center_of_mass")
+    assert at(values, subject=2, modality="vision", roi=31)[["n", "n_depth"]].tolist() == [2, 1]
+    assert at(values, subject=5, modality="vision", roi=31)[["n", "n_depth"]].tolist() == [2, 2]
+
+
 def test_curves_average_models_on_a_common_axis():
     curves = curves_by_subject(model_table(), MODELS, n_points=5)
     vision = curves[(curves["subject"] == 2) & (curves["modality"] == "vision")].sort_values("depth")

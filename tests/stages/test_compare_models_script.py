@@ -104,3 +104,24 @@ def test_the_layer_of_a_network_is_that_of_the_mean_over_subjects_and_sessions()
                               "similarity": [0.9, 0.4, -0.5, 0.2, np.nan, 0.1]})
     assert model_comparison.candidates(table, [7, 8], ["a", "b"]) == {7: [("a", 5), ("b", 1)]}
     assert model_comparison.candidates(table, [7], ["b"], layers=True) == {7: [("b", 0), ("b", 1)]}
+
+
+def test_layers_are_remembered_of_the_same_files_only(tmp_path, monkeypatch):
+    """A worker may outlive a run: features of another folder, or written anew, are read anew."""
+    from convergence.alignment.sources import Latest
+
+    made, latest = [], Latest()
+    monkeypatch.setattr(model_comparison, "common_images", lambda stores: np.arange(5))
+    monkeypatch.setattr(model_comparison, "_brain_rdm", lambda *_: None)
+    monkeypatch.setattr(model_comparison, "_model_rdms", lambda files, *_: made.append(files))
+    for name, text in (("a", "1"), ("a", "1"), ("b", "1"), ("b", "22")):
+        path = tmp_path / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+        model_comparison.parcel_comparison(roi=3, subjects=[2], candidates=[["net", 0]], n_bootstrap=20, seed=0, clip=0.003,
+                                           reference=False, stores={2: None}, files={"net": path}, dataset="toy",
+                                           wanted=[("net", 0)], latest=latest)
+    assert len(made) == 3
+    table = pandas.DataFrame({"roi": [3]})
+    assert model_comparison.not_compared(table, {3: "A", 8: "B"}) == ["not compared, a subject or all networks lack them: B"]
+    assert model_comparison.not_compared(table, {3: "A"}) == []

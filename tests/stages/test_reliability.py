@@ -102,6 +102,7 @@ def test_a_parcel_that_subjects_lack_has_reasons(made):
     group = table(made, "reliability").set_index("roi")
     assert group.loc[11, "reason"] == "no ratio: reliability of nobody is 0.02 or more"
     assert np.isnan(group.loc[11, "intersubject_ratio"])
+    assert group.loc[B, "reason"].endswith("intersubject is of 2 of 6 pairs of subjects")   # those without subject 5
     network = table(made, "reliability_connectivity").set_index(["roi_x", "roi_y"])
     assert network.loc[(A, A), "ratio"] == pytest.approx(1) and network.loc[(A, 11), "reason"] == "no similarity"
 
