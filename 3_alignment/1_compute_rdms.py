@@ -43,7 +43,7 @@ def main(arguments=None):
     chosen = parser.parse_args(arguments)
 
     from convergence.alignment.choice import check_responses, choose_parcels, choose_subjects, existing_sessions, pilot, say_cost
-    from convergence.alignment.rdms import store_unit
+    from convergence.alignment.rdms import say_not_computed, store_unit
     from convergence.alignment.recipe import GLMDENOISE, Recipe
     from convergence.alignment.trials import session_trials, shared_trials
     from convergence.datasets import open_dataset
@@ -77,8 +77,10 @@ def main(arguments=None):
         n, n_parcels = sum(map(len, trials)) / len(trials), len(todo[0].options["rois"])
         say_cost(todo, flops=n_parcels * n * n * 2000, memory=4 * n * n * 4,
                  disk=n_parcels * n * n / 2 * (2 if chosen.float16 else 4))
-    run_units(todo, title="RDMs", scheduler=chosen.scheduler, jobs=chosen.jobs, overwrite=chosen.overwrite,
-              dry_run=chosen.dry_run)
+    paths = run_units(todo, title="RDMs", scheduler=chosen.scheduler, jobs=chosen.jobs, overwrite=chosen.overwrite,
+                      dry_run=chosen.dry_run)
+    if not chosen.dry_run:
+        say_not_computed(paths)
 
 
 if __name__ == "__main__":

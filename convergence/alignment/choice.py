@@ -77,14 +77,15 @@ def check_stores(derivatives, dataset, subjects, hemispheres, parcels, recipe=Re
     ValueError
         A store is not readable, or lacks parcels.
     """
+    from convergence.datasets import option_of
     from convergence.storage.rdm_store import RDMStore
 
     paths = {subject: store_path(derivatives, dataset, subject, hemispheres, recipe) for subject in subjects}
-    command = f"python 3_alignment/1_compute_rdms.py --dataset {dataset} --hemispheres {hemispheres} {recipe.flags}".rstrip()
+    command = f"python 3_alignment/1_compute_rdms.py --dataset {option_of(dataset)} --hemispheres {hemispheres} {recipe.flags}".rstrip()
     missing = [subject for subject, path in paths.items() if not path.exists()]
     if missing:
         raise FileNotFoundError(f"{_listed([paths[subject] for subject in missing])} not there; make them with: {command} "
-                                f"--subjects {' '.join(map(str, missing))}")
+                                f"--subjects {' '.join(map(str, missing))} (and the --root and --derivatives of this command)")
     for path in paths.values():
         with RDMStore(path) as store:
             lacking = sorted({parcel.roi for parcel in parcels} - set(store.rois.tolist()))

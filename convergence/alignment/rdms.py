@@ -153,6 +153,18 @@ def store_path(derivatives, dataset, subject, hemispheres, recipe=Recipe(), sess
     return Path(derivatives) / dataset / "rdms" / f"subject-{subject:02d}_{hemispheres}_{trials}{recipe.suffix}.h5"
 
 
+def say_not_computed(paths, at_most=8):
+    """Print which parcels have no RDM in stores: a line per store and reason."""
+    from convergence.storage.rdm_store import RDMStore
+
+    for path in paths:
+        with RDMStore(path) as store:
+            for reason in sorted({reason for reason in store.reasons if reason}):
+                rois = [str(roi) for roi, why in zip(store.rois, store.reasons) if why == reason]
+                more = f", and {len(rois) - at_most} more" if len(rois) > at_most else ""
+                print(f"{Path(path).name}: not computed, {reason}: parcels {', '.join(rois[:at_most])}{more}")
+
+
 def store_unit(dataset, subject, parcels, hemispheres, derivatives, *, recipe=Recipe(), session=None, dtype="float32",
                device="auto"):
     """The unit of work (tasks.Unit) that writes a subject's store; session: of all trials of that session instead of the shared

@@ -22,6 +22,7 @@ from convergence.alignment import other_datasets
 from convergence.alignment.parts import parts_folder
 from convergence.alignment.rdms import CLIP, described_layer_rdms, parcel_rdms, prepare
 from convergence.alignment.trials import session_trials
+from convergence.datasets import option_of
 from convergence.features.store import FOLDERS, list_features, open_features
 from convergence.storage.outputs import Record, save, state
 from convergence.storage.tables import conform, file_of, read_table
@@ -62,7 +63,7 @@ def choose_features(folder, dataset, models=None, *, untrained=False):
     if not paths:
         raise FileNotFoundError(f"no feature files in {Path(folder) / dataset / FOLDERS[untrained]}; make them with "
                                 "2_model_extraction/1_extract_vision_features.py or 3_extract_language_features.py "
-                                f"--dataset {dataset}{' --untrained' if untrained else ''}")
+                                f"--dataset {option_of(dataset)}{' --untrained' if untrained else ''}")
     names = {path.stem: {path.stem, _network(path, dataset)} for path in paths}
     unknown = sorted(set(models or ()).difference(*names.values()))
     if unknown:

@@ -51,6 +51,11 @@ def whole_of(name):
     return family(name) if name in _READERS and name.startswith(f"{family(name)}-") else name
 
 
+def option_of(name):
+    """What `--dataset` is called for a dataset of this name: a folder of one's own goes by its name, but is opened as "folder"."""
+    return name if name in _READERS else "folder"
+
+
 def preparation(name):
     """The module that does stage 1 for a dataset: what the scripts of 1_dataset_preparation call.
 

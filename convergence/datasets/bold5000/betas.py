@@ -45,7 +45,7 @@ class Plan(NamedTuple):
     atlas: list                     # fingerprints of the files that decide which voxels a parcel has
     zscore: str                     # "none", or "session": each voxel within each session
     held: list                      # sessions that the present set holds
-    left_out: list                  # sessions before the last that have no data
+    left_out: list                  # sessions that have no betas of this type
 
     @property
     def to_read(self):
@@ -100,7 +100,7 @@ def make_plan(dataset, subject, labels, *, beta_type="D", sessions=None, zscore=
                          f"{root / files.beta_name(subject, beta_type, (absent or [1])[0])}; download them")
     rows = {session: planned[session] for session in wanted if session not in absent}
     sources = {session: held.get(session) or fingerprint(there[session]) for session in rows}
-    left_out = [session for session in planned if session < max(rows, default=0) and session not in rows and sessions is None]
+    left_out = [session for session in planned if rows and session not in rows and sessions is None]
     return Plan(subject, beta_type, labels, rows, sources, _atlas_prints(root, work, subject), zscore, sorted(held), left_out)
 
 

@@ -48,7 +48,7 @@ def check(root, chosen):
 def forecast(root, chosen, findings):
     """Lines: how large the matrices are; there is nothing to download or to extract."""
     n_bytes = sum(path.stat().st_size for path in Path(root).glob("responses/subject-*/roi-*.npy"))
-    return [f"{n_bytes / 1e6:,.1f} MB of matrices; the folder is ready for the later stages, nothing is to be extracted"]
+    return [f"{n_bytes / 1e6:,.1f} MB of matrices; nothing is to be downloaded or extracted: the later stages read these files"]
 
 
 def index_units(dataset, derivatives):

@@ -46,6 +46,7 @@ def _label_unit(dataset, subject, source):
     from convergence.tasks import Unit
 
     n_areas = int((dataset.atlas()["hemisphere"] == "lh").sum())
+    source = files.Source(resolution=source.resolution, volume=source.volume)                # labels depend on nothing else
     return Unit("both hemispheres", dataset.work / files.joined_label_file(subject, source), write_joined_labels,
                 {"subject": subject, "n_areas": n_areas, **_unusual(source)}, {"root": dataset.root},
                 label_sources(dataset.root, subject, source))

@@ -89,6 +89,9 @@ def index_units(dataset, derivatives):
     records = [path for subject in subjects if (path := root / files.behaviour_file(subject)).exists()]
     grid = {} if source.resolution == Source().resolution else {"resolution": source.resolution}
     estimate = {} if source.betas == Source().betas else {"betas": source.betas}
+    if (grid or estimate) and not any(sessions.values()):
+        raise FileNotFoundError(f"{root} has no betas of {' '.join([*grid.values(), *estimate.values()])}; the tables are left as they are. "
+                                "Download them first (1_check_dataset.py with the same options prints the commands)")
     trials = {"per_session": index.trials_per_session(root, sessions, source), "sessions": sessions, **grid, **estimate}
     return [Unit("images", dataset.work / files.IMAGES, index.image_table, {}, {"root": root}, (information,)),
             Unit("trials", dataset.work / files.TRIALS, index.trial_table, trials, {"root": root}, (information, *records)),
