@@ -14,12 +14,12 @@ from convergence.datasets.things import files
 N_VOXELS, N_TRIALS = 211_339, 9_840                 # of sub-01
 PARCELS = {1: 1500, 181: 2300}                      # parcel: voxels
 SCRIPT = """
-import resource, sys
+import sys
 from pathlib import Path
 from convergence.datasets.things.matrices import subject_matrices
 root = Path(sys.argv[1])
 subject_matrices(1, [1, 181], None, "none", False, root=root, work=root)(root / "made")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))))
 """
 
 
