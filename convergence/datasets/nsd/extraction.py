@@ -39,6 +39,21 @@ def extract(dataset, subject, labels, source, *, sessions=None, scheduler="local
     run_units([_set_unit(dataset, plan, source)], title=f"subject {subject}, matrices", **redo)
     if not dry_run:
         remove_session_matrices(dataset.work, subject, source)
+        _say_what_is_kept(dataset, subject, source)
+
+
+def _say_what_is_kept(dataset, subject, source):
+    """A line about the voxels that a selection left, and the parcels that it emptied."""
+    from convergence.datasets.nsd.betas import read_manifest
+
+    parcels = read_manifest(dataset.work, subject, source)["parcels"]
+    chosen = {label: entry for label, entry in parcels.items() if "n_voxels_before" in entry}
+    if not chosen:
+        return
+    kept, before = (sum(entry[key] for entry in chosen.values()) for key in ("n_voxels", "n_voxels_before"))
+    emptied = [label for label, entry in chosen.items() if entry["n_voxels_before"] and not entry["n_voxels"]]
+    lost = f"; no voxel is left in {len(emptied)} of {len(chosen)} parcels ({', '.join(emptied[:8])})" if emptied else ""
+    print(f"subject {subject}: {kept:,} of {before:,} voxels are kept{lost}")
 
 
 def _label_unit(dataset, subject, source):

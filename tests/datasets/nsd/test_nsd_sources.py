@@ -242,6 +242,15 @@ def test_without_a_map_it_is_computed_from_the_repetitions(root):
     assert np.array_equal(matrices[1], betas_of(root, 1)[:, kept]) and manifest["parcels"]["1"]["n_below_ncsnr"] == 9 - kept.sum()
 
 
+def test_it_is_said_how_many_voxels_a_selection_leaves(root, capsys):
+    assert run("4", "--root", root, *FEW, "--min-ncsnr", 0.3) == 0
+    _, manifest = the_set(root, "betas_func1mm_fithrf_GLMdenoise_RR_HCP_MMP1_ncsnr0.3")
+    kept, before = (sum(entry[key] for entry in manifest["parcels"].values()) for key in ("n_voxels", "n_voxels_before"))
+    assert f"subject 2: {kept} of {before} voxels are kept" in capsys.readouterr().out and kept < before
+    assert run("4", "--root", root, *FEW, "--min-ncsnr", 100) == 0
+    assert f"subject 2: 0 of {before} voxels are kept; no voxel is left in " in capsys.readouterr().out
+
+
 def test_ncsnr_finds_the_planted_ratio():
     rng = np.random.default_rng(0)
     images, planted = np.repeat(np.arange(4000), 3), np.array([0, 0.5, 1, 2])
