@@ -33,7 +33,8 @@ from convergence.cli import command, options
 @command
 def main(arguments=None):
     parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "subjects", "rois", "hemispheres", "shift", "form",
-                     "seed", "device", "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference")
+                     "seed", "device", "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference",
+                     "control", "distance", "exclude-pairs")
     parser.set_defaults(shift=None)
     parser.add_argument("--method", choices=("pearson", "spearman", "rho_a", "cosine"), default="pearson",
                         help="similarity of two RDMs: pearson (default, the paper's), spearman (ties share their rank), rho_a, "
@@ -48,13 +49,6 @@ def main(arguments=None):
                                                                                    "COLUMN=VALUE of --content")
     parser.add_argument("--content", metavar="FILE", help="table of what images show (default: content.csv of "
                                                           "1_dataset_preparation/3_build_coco_tables.py)")
-    parser.add_argument("--control", nargs="+", default=[], metavar="NAME",
-                        help="control RDMs to take out: control_matrices/control_NAME.parquet, or same_session, temporal_lag, "
-                             "repetition_difference")
-    parser.add_argument("--distance", choices=("euclidean", "pearson"), default="euclidean", help="of the features of a control")
-    parser.add_argument("--exclude-pairs", nargs="+", default=[], metavar="RULE",
-                        help="pairs of trials to leave out: same-image, same-run, same-session, lag10 (less than 10 trials "
-                             "apart)")
     chosen = parser.parse_args(arguments)
 
     from convergence.alignment.choice import choose_parcels, choose_subjects, pilot, refuse_shift

@@ -34,17 +34,12 @@ from convergence.cli import command, options
 @command
 def main(arguments=None):
     parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "features", "subjects", "rois", "models", "hemispheres",
-                     "device", "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference")
+                     "device", "scheduler", "jobs", "overwrite", "dry-run", "pilot", "reference",
+                     "control", "distance", "exclude-pairs")
     parser.add_argument("--untrained", action="store_true",
                         help="the networks with random weights (all-untrained/) instead, into a table of their own")
     parser.add_argument("--trials", choices=("sessions", "shared"), help="session by session (default), or all trials of shared "
                                                                          "images (default with --control)")
-    parser.add_argument("--control", nargs="+", default=[], metavar="NAME",
-                        help="control RDMs to take out: control_matrices/control_NAME.parquet, or same_session, temporal_lag, "
-                             "repetition_difference")
-    parser.add_argument("--distance", choices=("euclidean", "pearson"), default="euclidean", help="of the features of a control")
-    parser.add_argument("--exclude-pairs", nargs="+", default=[], metavar="RULE",
-                        help="with --trials shared: pairs of trials to leave out: same-image, same-run, same-session, lag10")
     chosen = parser.parse_args(arguments)
     chosen.trials = chosen.trials or ("shared" if chosen.control else "sessions")
     if chosen.trials == "sessions" and (chosen.control or chosen.exclude_pairs):

@@ -44,7 +44,7 @@ REFERENCE = ("--reference: single trials are relabelled, as published. Where ima
 @command
 def main(arguments=None):
     parser = options(__doc__, "dataset", "root", "atlas", "derivatives", "features", "permutations", "seed", "device",
-                     "scheduler", "jobs", "overwrite", "dry-run", "reference")
+                     "scheduler", "jobs", "overwrite", "dry-run", "reference", "control", "distance", "exclude-pairs")
     parser.add_argument("--null", choices=("closed-form", "sampled"), default="closed-form",
                         help="of the comparison between subjects: closed-form (default; exact moments, Pearson III tails, no "
                              "sampling), or sampled; the column method tells where to sample")
@@ -55,11 +55,6 @@ def main(arguments=None):
                         help="also family-wise p-values over the parcels of a comparison, and the layers within (max-T); samples")
     parser.add_argument("--within-sessions", action="store_true",
                         help="between subjects: images take the places of images that were shown in the same sessions only")
-    parser.add_argument("--control", nargs="+", default=[], metavar="NAME",
-                        help="between subjects: take these control RDMs out, all at once (as for 2_subject_subject.py)")
-    parser.add_argument("--distance", choices=("euclidean", "pearson"), default="euclidean", help="of the features of a control")
-    parser.add_argument("--exclude-pairs", nargs="+", default=[], metavar="RULE",
-                        help="between subjects: pairs of trials to leave out (as for 2_subject_subject.py)")
     chosen = parser.parse_args(arguments)
     if chosen.permutations < FEWEST:
         raise ValueError(f"--permutations: {chosen.permutations} relabellings give p-values of "

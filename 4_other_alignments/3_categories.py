@@ -37,34 +37,18 @@ def main(arguments=None):
     chosen.metric = chosen.metric or (["unbiased_cka"] if chosen.reference else ["auto"])
     clip = 0.005 if chosen.reference else 0.003
 
-    from convergence.alignment.choice import check_responses, choose_parcels, choose_subjects, pilot
-    from convergence.alignment.control_similarity import lost_vectors, session_work
-    from convergence.alignment.control_tables import category_units, choose_vectors, control_name
-    from convergence.alignment.parts import merge
+    from convergence.alignment.choice import choose_subjects
+    from convergence.alignment.control_similarity import compare_sessions
+    from convergence.alignment.control_tables import category_units, choose_vectors
     from convergence.datasets import open_dataset
     from convergence.storage.paths import derivatives_folder
-    from convergence.tasks import run_units
 
-    dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
-    subjects, names = choose_subjects(dataset, chosen.subjects), choose_vectors(chosen.vectors)
-    check_responses(dataset, subjects)
-    matrices = [unit for unit in category_units(dataset, folder, crowds=chosen.crowds or chosen.reference,
-                                                min_visible=chosen.min_visible) if unit.name in names]
-    chosen.matrices, output = folder, folder
-    if chosen.pilot:
-        output, chosen.rois = pilot(folder, dataset, chosen.hemispheres, chosen.rois)
-        subjects = subjects[:1]
-    parcels = choose_parcels(dataset, chosen.hemispheres, chosen.rois)
-    run_units(matrices, title="vectors", overwrite=chosen.overwrite, dry_run=chosen.dry_run)
-    if chosen.dry_run and not all(unit.output.exists() for unit in matrices):
-        return print("categories: the sessions can be listed when the vectors are there")
-    units, table, what = session_work(dataset, chosen, subjects, parcels, {name: control_name(dataset, name) for name in names},
-                                      output, kind="objects_similarity", clip=clip)
-    parts = run_units(units, title="categories", scheduler=chosen.scheduler, jobs=chosen.jobs, overwrite=chosen.overwrite,
-                      dry_run=chosen.dry_run)
-    if not chosen.dry_run:
-        merge(parts, table, made_by="4_other_alignments/3_categories.py", options=what)
-        print("\n".join(lost_vectors(table, "objects_similarity")) or table)
+    dataset, names = open_dataset(chosen.dataset, chosen.root), choose_vectors(chosen.vectors)
+    matrices = [unit for unit in category_units(dataset, derivatives_folder(chosen.derivatives),
+                                                crowds=chosen.crowds or chosen.reference, min_visible=chosen.min_visible)
+                if unit.name in names]
+    compare_sessions(dataset, chosen, choose_subjects(dataset, chosen.subjects), matrices, kind="objects_similarity",
+                     title="categories", made_by="4_other_alignments/3_categories.py", clip=clip)
 
 
 if __name__ == "__main__":

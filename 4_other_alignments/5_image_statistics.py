@@ -35,33 +35,16 @@ def main(arguments=None):
     chosen.metric = chosen.metric or (["unbiased_cka"] if chosen.reference else ["auto"])
     clip = 0.005 if chosen.reference else 0.003
 
-    from convergence.alignment.choice import check_responses, choose_parcels, choose_subjects, pilot
-    from convergence.alignment.control_similarity import lost_vectors, session_work
-    from convergence.alignment.control_tables import control_name, statistic_units
-    from convergence.alignment.parts import merge
+    from convergence.alignment.choice import choose_subjects
+    from convergence.alignment.control_similarity import compare_sessions
+    from convergence.alignment.control_tables import statistic_units
     from convergence.datasets import open_dataset
     from convergence.storage.paths import derivatives_folder
-    from convergence.tasks import run_units
 
-    dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)
-    subjects = choose_subjects(dataset, chosen.subjects)
-    check_responses(dataset, subjects)
-    matrices = statistic_units(dataset, folder, chosen.sets)
-    chosen.matrices, output = folder, folder
-    if chosen.pilot:
-        output, chosen.rois = pilot(folder, dataset, chosen.hemispheres, chosen.rois)
-        subjects = subjects[:1]
-    parcels = choose_parcels(dataset, chosen.hemispheres, chosen.rois)
-    run_units(matrices, title="statistics", overwrite=chosen.overwrite, dry_run=chosen.dry_run)
-    if chosen.dry_run and not all(unit.output.exists() for unit in matrices):
-        return print("image statistics: the sessions can be listed when the vectors are there")
-    names = {unit.name: control_name(dataset, unit.name) for unit in matrices}
-    units, table, what = session_work(dataset, chosen, subjects, parcels, names, output, kind="perceptual_similarity", clip=clip)
-    parts = run_units(units, title="image statistics", scheduler=chosen.scheduler, jobs=chosen.jobs, overwrite=chosen.overwrite,
-                      dry_run=chosen.dry_run)
-    if not chosen.dry_run:
-        merge(parts, table, made_by="4_other_alignments/5_image_statistics.py", options=what)
-        print("\n".join(lost_vectors(table, "perceptual_similarity")) or table)
+    dataset = open_dataset(chosen.dataset, chosen.root)
+    matrices = statistic_units(dataset, derivatives_folder(chosen.derivatives), chosen.sets)
+    compare_sessions(dataset, chosen, choose_subjects(dataset, chosen.subjects), matrices, kind="perceptual_similarity",
+                     title="image statistics", made_by="4_other_alignments/5_image_statistics.py", clip=clip)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ time     NSD, 180 parcels, 3 controls, 200 bootstrap samples: 30 minutes a subje
     python 4_other_alignments/9_variance_partitioning.py --control is_person luminance temporal_lag
     python 4_other_alignments/9_variance_partitioning.py --control categories all_statistics --solver nonnegative --bootstrap 0
 
-At most 8 controls. Built in are same_session, temporal_lag and repetition_difference. A control that is constant, or a
-combination of those before it, is left out by name, and the rest stands.
+At most 8 controls, in the order of preference. Built in are same_image, same_session, temporal_lag and repetition_difference;
+with same_image, what trials of one image have in common is not credited to the image's content. A control that is constant, or
+a combination of those before it, is left out by name, and the rest stands.
 """
 
 import sys
@@ -23,9 +24,7 @@ from convergence.cli import command, options
 @command
 def main(arguments=None):
     parser = options(__doc__, "dataset", "root", "derivatives", "subjects", "rois", "hemispheres", "seed", "scheduler", "jobs",
-                     "overwrite", "dry-run", "pilot")
-    parser.add_argument("--control", nargs="+", required=True, metavar="NAME", help="control RDMs, in the order of preference")
-    parser.add_argument("--distance", choices=("euclidean", "pearson"), default="euclidean", help="of the features of a control")
+                     "overwrite", "dry-run", "pilot", "control", "distance")
     parser.add_argument("--solver", choices=("ordinary", "nonnegative"), default="ordinary",
                         help="least squares: ordinary (default), or with weights from 0")
     parser.add_argument("--bootstrap", type=int, default=200, metavar="N",
@@ -42,6 +41,8 @@ def main(arguments=None):
     from convergence.storage.paths import derivatives_folder
     from convergence.tasks import run_units
 
+    if not names:
+        raise ValueError("--control: give at least one control RDM, in the order of preference")
     if len(names) > MOST:
         raise ValueError(f"--control: {len(names)} controls; at most {MOST}, as every subset of them is fitted")
     dataset, folder = open_dataset(chosen.dataset, chosen.root), derivatives_folder(chosen.derivatives)

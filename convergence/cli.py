@@ -51,7 +51,13 @@ _SHARED = {
     "jobs": dict(type=_count, default=1, metavar="N", help="units at a time: threads, or SLURM workers (default: 1)"),
     "overwrite": dict(action="store_true", help="redo what is done"),
     "dry-run": dict(action="store_true", help="say what would be done, and do nothing"),
-    "pilot": dict(action="store_true", help="try it on one session and ten parcels, below a folder pilot/ of the derivatives"),
+    "control": dict(nargs="+", default=[], metavar="NAME", help="control RDMs to take out: control_matrices/control_NAME.parquet, or same_image, same_session, "
+                    "temporal_lag, repetition_difference"),
+    "distance": dict(choices=("euclidean", "pearson"), default="euclidean", help="of the features of a control"),
+    "exclude-pairs": dict(nargs="+", default=[], metavar="RULE", help="pairs of trials to leave out: same-image, same-run, same-session, lag10 (less than 10 "
+                          "trials apart)"),
+    "pilot": dict(action="store_true", help="try it on ten parcels of one subject, or of two where subjects are compared, and one session where it goes "
+                                            "session by session; below a folder pilot/ of the derivatives"),
     "reference": dict(action="store_true", help="as published, where a correction changes numbers"),
 }
 

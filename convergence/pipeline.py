@@ -18,13 +18,13 @@ The first step that fails ends the run with exit status 1; the same command goes
 
 import contextlib
 import importlib
-import importlib.util
 import io
 import os
 import time
 from pathlib import Path
 
 from convergence.cli import command, options, shared_defaults
+from convergence.python_files import load_python
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHOWN = {"tables": (".parquet", ".csv", ".npy"), "figures": (".pdf", ".png", ".html")}
@@ -121,17 +121,9 @@ def _main_of(name):
         return lambda: importlib.import_module(COMMANDS[name][0]).main
     script = CHECKOUT / name
     if script.suffix == ".py" and script.exists():
-        return lambda: _load(script).main
+        return lambda: load_python(script).main
     scripts = sorted(str(p.relative_to(CHECKOUT)) for p in CHECKOUT.glob("[1-4]_*/*.py"))
     raise ValueError(f"unknown step {name!r}; steps are {', '.join([*scripts, *COMMANDS])}")
-
-
-def _load(script):
-    """Import a script whose name is no Python identifier."""
-    spec = importlib.util.spec_from_file_location(f"convergence_stage_{script.stem}", script)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _flags(own):

@@ -15,7 +15,7 @@ import convergence
 
 ROOMS = {"analysis": {"compute"}, "compute": set(), "storage": set(), "datasets": {"storage"}, "features": {"storage", "compute", "datasets"},
          "alignment": {"analysis", "compute", "storage", "datasets", "features"}, "plotting": {"storage", "analysis", "datasets", "compute"}}
-SHARED = {"cli", "tasks", "dependencies", "pipeline"}       # modules at the top of the package
+SHARED = {"cli", "tasks", "dependencies", "pipeline", "python_files"}       # modules at the top of the package
 
 
 def fresh(code):

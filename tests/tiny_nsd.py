@@ -5,7 +5,6 @@ grid for each subject; parcels of unequal size at scattered places, one without 
 """
 
 import gzip
-import importlib.util
 import json
 from pathlib import Path
 
@@ -13,6 +12,8 @@ import h5py
 import nibabel
 import numpy as np
 import pandas as pd
+
+from convergence.python_files import load_python
 
 PER_SESSION, N_SESSIONS, N_IMAGES = 5, 3, 9
 GRIDS = {2: (7, 6, 5), 5: (5, 8, 4)}
@@ -164,9 +165,7 @@ def naive(root, subject, label, sessions):
 def run(name, *arguments):
     """main() of a stage-1 script, by the start of its file's name: run("4", "--root", root); returns the exit status."""
     path, = (Path(__file__).resolve().parent.parent / "1_dataset_preparation").glob(f"{name}_*.py")
-    specification = importlib.util.spec_from_file_location(f"stage_1_{name}", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = load_python(path)
     return module.main([str(argument) for argument in arguments])
 
 

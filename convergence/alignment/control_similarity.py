@@ -1,7 +1,7 @@
 """How far do vectors that describe pictures (what they show, how they look) explain what parcels tell apart? Session by session.
 
     unit = session_unit(dataset, 1, 2, {"person": "person"}, table, derivatives, kind="objects_similarity")     # tasks.Unit
-    units, table, what = session_work(dataset, chosen, subjects, parcels, names, folder, kind=..., clip=...)    # of a script
+    compare_sessions(dataset, chosen, subjects, matrices, kind=..., title=..., made_by=..., clip=...)           # of a script
     lost_vectors(table, kind)                           # which vectors could not be compared, in words
 
 The vectors are control tables (controls.py), so that what is compared here can be taken out there. Stimuli are all existing
@@ -21,11 +21,15 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from convergence.alignment.choice import check_responses, choose_parcels, existing_sessions, pilot, say_cost
+from convergence.alignment.control_tables import control_name
 from convergence.alignment.controls import control_path, images_of, read_controls
-from convergence.alignment.parts import parts_folder
+from convergence.alignment.parts import merge, parts_folder
 from convergence.alignment.rdms import CLIP, parcel_rdms, prepare, unusable
 from convergence.alignment.trials import session_trials
+from convergence.storage.paths import derivatives_folder
 from convergence.storage.tables import conform, file_of, read_table
+from convergence.tasks import run_units
 
 OF_RDMS = {"rsa": "pearson", "spearman": "spearman", "rho_a": "rho_a"}          # metric: method of convergence.rsa
 _ENOUGH = 300           # images that show whether distances are tied
@@ -47,24 +51,53 @@ def check_metrics(metrics):
                           ["auto", *OF_RDMS, *(name for name in list_metrics() if name not in OF_RDMS)])
 
 
-def session_work(dataset, chosen, subjects, parcels, names, folder, *, kind, clip):
-    """Units of all sessions, the table that they become, and what it holds; `chosen` are the script's options."""
-    from convergence.alignment.choice import existing_sessions, say_cost
+def compare_sessions(dataset, chosen, subjects, matrices, *, kind, title, made_by, clip):
+    """What a script does: make the vectors, compare them session by session, merge the table, and say what could not be.
 
+    Parameters
+    ----------
+    dataset : Dataset
+    chosen : object
+        The script's options: derivatives, hemispheres, rois, metric, distance, device, scheduler, jobs, overwrite, dry_run,
+        pilot.
+    subjects : list of int
+    matrices : list of Unit
+        They write the control tables; a vector goes by its unit's name.
+    kind : str
+        The table, a key of VECTOR.
+    title, made_by : str
+        What progress says; the script, for the sidecar.
+    clip : float
+    """
     check_metrics(chosen.metric)
-    sessions = existing_sessions(dataset, subjects)[:1 if chosen.pilot else None]
+    check_responses(dataset, subjects)
+    output = folder = derivatives_folder(chosen.derivatives)
+    if chosen.pilot:
+        output, chosen.rois = pilot(folder, dataset, chosen.hemispheres, chosen.rois)
+        subjects = subjects[:1]
+    parcels = choose_parcels(dataset, chosen.hemispheres, chosen.rois)
+    run_units(matrices, title=f"{title}, vectors", overwrite=chosen.overwrite, dry_run=chosen.dry_run)
+    if chosen.dry_run and not all(unit.output.exists() for unit in matrices):
+        return print(f"{title}: the sessions can be listed when the vectors are there")
     rois = [parcel.roi for parcel in parcels] if chosen.rois else None
-    table = table_path(folder, dataset.name, kind, hemispheres=chosen.hemispheres)
-    units = [session_unit(dataset, subject, session, names, table, chosen.matrices, kind=kind, hemispheres=chosen.hemispheres,
-                          rois=rois, metrics=chosen.metric, distance=chosen.distance, clip=clip, device=chosen.device)
+    table = table_path(output, dataset.name, kind, hemispheres=chosen.hemispheres)
+    names = {unit.name: control_name(dataset, unit.name) for unit in matrices}
+    sessions = existing_sessions(dataset, subjects)[:1 if chosen.pilot else None]
+    units = [session_unit(dataset, subject, session, names, table, folder, kind=kind, hemispheres=chosen.hemispheres, rois=rois,
+                          metrics=chosen.metric, distance=chosen.distance, clip=clip, device=chosen.device)
              for subject, session in sessions]
     if chosen.dry_run:
         n, n_rois = max(len(session_trials(dataset.trials, *session)) for session in sessions[:20]), len(parcels)
         say_cost([unit for unit in units if all(Path(file).exists() for file in unit.inputs)],
                  flops=n_rois * n * n * (3000 + len(names)) * len(chosen.metric), memory=4 * n * n * n_rois,
                  disk=20 * n_rois * len(names))
-    return units, table, {"hemispheres": chosen.hemispheres, "subjects": subjects, "rois": rois or "all", "vectors": list(names),
-                          "metrics": chosen.metric}
+    parts = run_units(units, title=title, scheduler=chosen.scheduler, jobs=chosen.jobs, overwrite=chosen.overwrite,
+                      dry_run=chosen.dry_run)
+    if not chosen.dry_run:
+        merge(parts, table, made_by=made_by,
+              options={"hemispheres": chosen.hemispheres, "subjects": subjects, "rois": rois or "all", "vectors": list(names),
+                       "metrics": chosen.metric})
+        print("\n".join(lost_vectors(table, kind)) or table)
 
 
 def session_unit(dataset, subject, session, names, table, derivatives, *, kind, hemispheres="joined", rois=None,

@@ -5,9 +5,10 @@
     choices(controls)                                   # [("uncontrolled", "", ()), ("same_session", "built-in", (0,)), ...]
 
 A control is a table control_matrices/control_<name>.parquet in the derivatives: the dataset's image number, and columns of
-features; its RDM is their Euclidean distance or 1 - Pearson r. Three controls are built in and come from the design, one RDM for
-each of two subjects:
+features; its RDM is their Euclidean distance or 1 - Pearson r. Four controls are built in and come from the design, one RDM for
+each of two subjects where they differ:
 
+    same_image              0 for trials of one image, 1 for others
     same_session            0 for trials of one session, 1 for others
     temporal_lag            how many trials lie between two
     repetition_difference   difference of the repetition numbers
@@ -24,7 +25,8 @@ import numpy as np
 from convergence.storage.tables import read_table
 
 DISTANCES = {"euclidean": "euclidean", "pearson": "correlation"}         # of the features of two images; metric of compute_rdm
-BUILT_IN = {"same_session": "session", "temporal_lag": "subject_index", "repetition_difference": "repetition"}
+BUILT_IN = {"same_image": "image", "same_session": "session", "temporal_lag": "subject_index",
+            "repetition_difference": "repetition"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Control:
         if self.features is None:
             column = BUILT_IN[self.name]
             sides = [table[name].to_numpy() for name in (f"{column}_i", f"{column}_j", column) if name in table]
-            found = [_differences(values, same=self.name == "same_session") for values in sides]
+            found = [_differences(values, same=self.name.startswith("same_")) for values in sides]
         else:
             from convergence.analysis.rdm import compute_rdm
             values = self.features.loc[table["image"]].to_numpy(np.float64)

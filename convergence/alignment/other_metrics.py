@@ -12,8 +12,6 @@ A parcel or layer that cannot be computed has rows without a score, and with a r
 parcel of one subject and of the other (convergence.analysis.metrics.Representations).
 """
 
-import importlib.util
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from convergence.alignment.sources import file_identity
 from convergence.alignment.subject_subject import VARIANTS
 from convergence.alignment.trials import common_trials, session_trials
 from convergence.features.store import open_features
+from convergence.python_files import load_python
 from convergence.storage.outputs import Record, save, state
 from convergence.storage.tables import conform, file_of, read_table
 
@@ -97,12 +96,8 @@ def load_plugin(path):
     if not path.exists():
         raise FileNotFoundError(f"--plugin: {path} is not there; expected a Python file that registers a metric with "
                                 "convergence.register_metric")
-    name = f"convergence_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    if not any(function.__module__ == name for function in METRICS.values()):
+    module = load_python(path)
+    if not any(function.__module__ == module.__name__ for function in METRICS.values()):
         raise ValueError(f"--plugin: {path} registers no metric; put @register_metric (from convergence import register_metric) "
                          "above a function of two matrices")
 

@@ -4,7 +4,7 @@
     table_path(derivatives, "nsd", solver="nonnegative")        # nsd/variance_partitioning_joined_nonnegative.parquet
 
 RDMs are those of 3_alignment/1_compute_rdms.py over the trials of shared images; controls as in 3_alignment/2_subject_subject.py:
-tables of control_matrices/, same_session, temporal_lag, repetition_difference. The mathematics:
+tables of control_matrices/, same_image, same_session, temporal_lag, repetition_difference. The mathematics:
 analysis/variance_partitioning.py.
 """
 

@@ -20,6 +20,8 @@ import os
 import sys
 from pathlib import Path
 
+from convergence.python_files import load_python
+
 TORCHVISION = "torchvision:"
 _OF_TIMM = ("hf-hub:", "hf_hub:", "local-dir:")
 
@@ -136,10 +138,7 @@ def _imported(file, place):
     if not place.endswith(".py"):
         with _current_folder_importable():
             return importlib.import_module(place)
-    spec = importlib.util.spec_from_file_location(f"convergence_adapter_{file.stem}", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_python(file)
 
 
 class _current_folder_importable:

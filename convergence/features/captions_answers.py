@@ -7,13 +7,9 @@ A picture ends as ok, as illegal (it was answered, but not with a legal answer, 
 failed (it cannot be read, or the model raised an error even with this picture alone).
 """
 
-from itertools import islice
-
-from tqdm import tqdm
-
 from convergence.features.attempts import attempt, check_patience, sentence
 from convergence.features.captions_backends import Request
-from convergence.features.pictures import BatchSize, prepared
+from convergence.features.pictures import BatchSize, open_batches
 
 COLUMNS = ("caption", "model", "prompt", "status", "reason")
 
@@ -40,20 +36,16 @@ def ask(dataset, backend, prompt, checkpoint, *, batch_size=8, retries=2, worker
     ValueError
         Memory does not suffice, or the model fails for every picture.
     """
-    every, size = [int(image) for image in dataset.images.index], BatchSize(batch_size)
-    ids = [image for image in every if checkpoint.records.get(image, {}).get("status") != "ok"]
-    upcoming, wrong, errors = prepared(dataset, lambda picture: picture, ids, workers, ahead=2 * size.n), 0, []
-    with tqdm(total=len(every), initial=len(every) - len(ids), desc=prompt.name, unit="picture") as progress:
-        while batch := list(islice(upcoming, size.n)):
-            records = [_record(image, "failed", "", reason) for image, _, reason in batch if reason]
-            requests = [Request(image, picture, (prompt.text,)) for image, picture, reason in batch if not reason]
-            asked = _settle(backend, prompt, requests, size, retries)
-            checkpoint.append(records + asked)
-            errors += [record for record in asked if record["status"] == "failed"]
-            check_patience(errors, checkpoint)
-            wrong += sum(record["status"] != "ok" for record in records + asked)
-            progress.set_postfix_str(f"{wrong} without an answer" if wrong else "")
-            progress.update(len(batch))
+    size, wrong, errors = BatchSize(batch_size), 0, []
+    for batch, progress in open_batches(dataset, checkpoint, size, workers, title=prompt.name):
+        records = [_record(image, "failed", "", reason) for image, _, reason in batch if reason]
+        requests = [Request(image, picture, (prompt.text,)) for image, picture, reason in batch if not reason]
+        asked = _settle(backend, prompt, requests, size, retries)
+        checkpoint.append(records + asked)
+        errors += [record for record in asked if record["status"] == "failed"]
+        check_patience(errors, checkpoint)
+        wrong += sum(record["status"] != "ok" for record in records + asked)
+        progress.set_postfix_str(f"{wrong} without an answer" if wrong else "")
 
 
 def table(dataset, checkpoint, model, prompt):

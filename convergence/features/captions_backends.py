@@ -12,7 +12,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 
-from convergence.features.loading import LOAD_ERRORS, cannot_load, refuse_random_weights
+from convergence.features.loading import LOAD_ERRORS, cannot_load, load
 
 _CONTEXT = 12_288           # tokens of question, picture and answer that vLLM reserves memory for
 
@@ -49,7 +49,6 @@ class Transformers:
 
     def __init__(self, source, *, revision=None, seed=0, dtype="auto", device="auto"):
         import torch
-        import transformers
 
         from convergence.compute.device import resolve
 
@@ -57,13 +56,7 @@ class Transformers:
         if dtype == "auto":
             dtype = "float32" if self._where.type == "cpu" else "bfloat16"
         self._dtype = getattr(torch, dtype)
-        try:
-            self._processor = transformers.AutoProcessor.from_pretrained(source, revision=revision)
-            model, loading = transformers.AutoModelForImageTextToText.from_pretrained(
-                source, revision=revision, dtype=self._dtype, output_loading_info=True)
-        except LOAD_ERRORS as error:
-            raise ValueError(cannot_load(source, error)) from error
-        refuse_random_weights(source, loading)
+        self._processor, model = load(source, "AutoProcessor", "AutoModelForImageTextToText", revision=revision, dtype=self._dtype)
         tokenizer = getattr(self._processor, "tokenizer", None)
         if tokenizer is None or not getattr(self._processor, "chat_template", None):
             raise ValueError(f"model {source!r} has no chat template, so that it cannot be asked a question; "

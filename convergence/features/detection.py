@@ -8,16 +8,12 @@ Pictures of different sizes would be padded to a common one, which changes what 
 share a batch, so that boxes do not depend on the batch.
 """
 
-from itertools import islice
-
 import torch
-import transformers
-from tqdm import tqdm
 
 from convergence.compute.device import resolve
 from convergence.features.attempts import attempt, check_patience, sentence
-from convergence.features.loading import LOAD_ERRORS, cannot_load, refuse_random_weights
-from convergence.features.pictures import BatchSize, prepared
+from convergence.features.loading import load
+from convergence.features.pictures import BatchSize, open_batches
 
 
 class Detector:
@@ -40,13 +36,8 @@ class Detector:
 
     def __init__(self, source, *, revision=None, threshold=0.8, device="auto"):
         self._where, self._threshold = resolve(device), threshold
-        try:
-            self._processor = transformers.AutoImageProcessor.from_pretrained(source, revision=revision)
-            model, loading = transformers.AutoModelForObjectDetection.from_pretrained(
-                source, revision=revision, dtype=torch.float32, output_loading_info=True)
-        except LOAD_ERRORS as error:
-            raise ValueError(cannot_load(source, error)) from error
-        refuse_random_weights(source, loading)
+        self._processor, model = load(source, "AutoImageProcessor", "AutoModelForObjectDetection", revision=revision,
+                                      dtype=torch.float32)
         self._model, self._labels = model.eval().to(self._where), model.config.id2label
 
     def __call__(self, pictures):
@@ -82,26 +73,22 @@ def look(dataset, detector, checkpoint, *, batch_size=8, workers=2):
     ValueError
         Memory does not suffice, or the network fails with every picture.
     """
-    every, size = [int(image) for image in dataset.images.index], BatchSize(batch_size)
-    ids = [image for image in every if checkpoint.records.get(image, {}).get("status") != "ok"]
-    upcoming, errors, n_failed = prepared(dataset, lambda picture: picture, ids, workers, ahead=2 * size.n), [], 0
-    with tqdm(total=len(every), initial=len(every) - len(ids), desc="objects", unit="picture") as progress:
-        while batch := list(islice(upcoming, size.n)):
-            records = {image: _failed(image, reason) for image, _, reason in batch if reason}
-            n_failed += len(records)
-            for group in _by_size([(image, picture) for image, picture, reason in batch if not reason]):
-                results = attempt(lambda part: detector([picture for _, picture in part]), group, size)
-                for (image, picture), boxes in zip(group, results):
-                    if isinstance(boxes, Exception):
-                        records[image] = _failed(image, sentence(boxes))
-                        errors.append(records[image])
-                    else:
-                        records[image] = {"image": image, "status": "ok", "reason": "", "width": picture.width,
-                                          "height": picture.height, "boxes": boxes}
-            checkpoint.append([records[image] for image, _, _ in batch])
-            check_patience(errors, checkpoint)
-            progress.set_postfix_str(f"{n_failed + len(errors)} failed" if n_failed or errors else "")
-            progress.update(len(batch))
+    size, errors, n_failed = BatchSize(batch_size), [], 0
+    for batch, progress in open_batches(dataset, checkpoint, size, workers, title="objects"):
+        records = {image: _failed(image, reason) for image, _, reason in batch if reason}
+        n_failed += len(records)
+        for group in _by_size([(image, picture) for image, picture, reason in batch if not reason]):
+            results = attempt(lambda part: detector([picture for _, picture in part]), group, size)
+            for (image, picture), boxes in zip(group, results):
+                if isinstance(boxes, Exception):
+                    records[image] = _failed(image, sentence(boxes))
+                    errors.append(records[image])
+                else:
+                    records[image] = {"image": image, "status": "ok", "reason": "", "width": picture.width,
+                                      "height": picture.height, "boxes": boxes}
+        checkpoint.append([records[image] for image, _, _ in batch])
+        check_patience(errors, checkpoint)
+        progress.set_postfix_str(f"{n_failed + len(errors)} failed" if n_failed or errors else "")
 
 
 def _by_size(items):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import torch
+from tqdm import tqdm
 
 from convergence.features.shards import rows_left
 from convergence.storage.pictures import rgb
@@ -67,6 +68,24 @@ def stacks(dataset, transform, ids, size, *, row=0, workers=2):
         faults = {image: reason for image, _, reason in taken if reason}
         tensors = [tensor for _, tensor, reason in taken if not reason]
         yield torch.stack(tensors) if tensors else None, faults
+
+
+def open_batches(dataset, checkpoint, size, workers, *, title):
+    """Yield ([(image, picture, "") or (image, None, why it cannot be read), ...], progress bar) for images without an ok record.
+
+    checkpoint : Checkpoint
+        Its records have a status; what a batch becomes is to be appended before the next is asked for.
+    size : BatchSize
+    title : str
+        What the progress bar says.
+    """
+    every = [int(image) for image in dataset.images.index]
+    ids = [image for image in every if checkpoint.records.get(image, {}).get("status") != "ok"]
+    upcoming = prepared(dataset, lambda picture: picture, ids, workers, ahead=2 * size.n)
+    with tqdm(total=len(every), initial=len(every) - len(ids), desc=title, unit="picture") as progress:
+        while batch := list(islice(upcoming, size.n)):
+            yield batch, progress
+            progress.update(len(batch))
 
 
 def read_rgb(dataset, image):

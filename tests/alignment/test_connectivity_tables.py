@@ -1,6 +1,5 @@
 """connectivity_nodes and connectivity_edges on derivatives with planted hubs, and their script."""
 
-import importlib.util
 
 import numpy as np
 import pandas
@@ -9,6 +8,7 @@ import synthetic_derivatives
 
 from convergence.alignment.connectivity import Network, choose_parcels, depths, directed, network_units
 from convergence.analysis.connectivity import connectivity_matrix
+from convergence.python_files import load_python
 from convergence.storage.tables import read_table
 from convergence.tasks import run_units
 
@@ -95,9 +95,7 @@ def test_parcels_without_a_peak_have_no_arrows():
 
 
 def test_the_script(folder, checkout, capsys):
-    spec = importlib.util.spec_from_file_location("connectivity_script", checkout / "3_alignment" / "9_connectivity.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_python(checkout / "3_alignment" / "9_connectivity.py")
     derivatives = ["--derivatives", str(folder)]
     options = ["--nodes", "10", "--trees", "2", "--bootstrap", "20", "--permutations", "99", "--reference"]
     assert script.main(derivatives + options) == 0

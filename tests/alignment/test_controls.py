@@ -34,8 +34,9 @@ PAIRS = pandas.DataFrame({"image": [5, 3, 5, 8, 3], "session_i": [1, 1, 2, 2, 3]
 
 
 def test_built_in_controls_by_loops(toy, tmp_path):
-    known = read_controls(tmp_path, toy, ["same_session", "temporal_lag", "repetition_difference"])
+    known = read_controls(tmp_path, toy, ["same_image", "same_session", "temporal_lag", "repetition_difference"])
     pairs = list(itertools.combinations(range(5), 2))
+    assert known["same_image"].rdms(PAIRS).tolist() == [[float(PAIRS["image"][i] != PAIRS["image"][j]) for i, j in pairs]]
     same = known["same_session"].rdms(PAIRS)
     assert same.tolist() == [[float(PAIRS[f"session_{s}"][i] != PAIRS[f"session_{s}"][j]) for i, j in pairs] for s in "ij"]
     assert known["temporal_lag"].rdms(PAIRS)[1].tolist() == [PAIRS["subject_index_j"][j] - PAIRS["subject_index_j"][i] for i,
@@ -60,7 +61,7 @@ def test_tables_of_features_give_distances_by_image(toy, tmp_path):
 
 def test_bad_controls_are_named(toy, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"control_hub.parquet is not there; the control 'hub' is a table with the "
-                                                "columns toy_id and features. There are no tables, and built in same_session"):
+                                                "columns toy_id and features. There are no tables, and built in same_image"):
         read_controls(tmp_path, toy, ["hub"])
     write_control(tmp_path, "hub", [3, 3, 4], x=[1, 2, 3])
     with pytest.raises(ValueError, match="control_hub.parquet has 1 images in more than one row, such as toy_id 3"):

@@ -1,6 +1,5 @@
 """The table of p-values: observed statistics from tables by hand, nulls and FDR by comparison, the script on the toy dataset."""
 
-import importlib.util
 import json
 import shutil
 
@@ -15,6 +14,7 @@ from convergence.alignment.null_plan import Choice
 from convergence.alignment.nulls import (SAMPLE, at_least_two, compare, networks, null_path, observed_intersubject,
                                          observed_models, report,
                                          table_path)
+from convergence.python_files import load_python
 from convergence.storage.tables import read_table
 
 TABLE = "rsa_pvalues_subject_language_vision"
@@ -151,9 +151,7 @@ def runner(checkout, folder):
     toy_brains.register()
 
     def run(script, *options):
-        spec = importlib.util.spec_from_file_location(script.split(".")[0], checkout / "3_alignment" / script)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_python(checkout / "3_alignment" / script)
         where = ["--dataset", "toy", "--root", folder / "toy", "--derivatives", folder / "derivatives", "--device", "cpu"]
         features = ["--features", folder / "toy" / "features"] if script[0] in "35" else []
         return module.main([*map(str, [*where, *features, *options])])

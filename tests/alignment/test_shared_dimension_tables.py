@@ -1,6 +1,5 @@
 """From responses with planted dimensions to KMCCA's tables and control matrices, through the script."""
 
-import importlib.util
 import sys
 import types
 
@@ -12,6 +11,7 @@ from convergence.alignment.controls import read_controls, without_subjects
 from convergence.alignment.image_content import content_source
 from convergence.alignment.shared_dimensions import gram_unit, region_dimensions, regions_of, subject_grams
 from convergence.datasets.base import Dataset
+from convergence.python_files import load_python
 from convergence.storage.tables import read_table
 
 SUBJECTS, N_IMAGES, N_LATE = (2, 5, 7, 11), 48, 12              # subject 11 has not seen the images of the last session
@@ -76,9 +76,7 @@ def call(checkout, tmp_path_factory):
     persons = pandas.DataFrame({"planted_id": IMAGES, "is_person": LATENTS[:, 0] > 0, "animate": LATENTS[:, 0] > 0,
                                 "inanimate": LATENTS[:, 0] < 0})
     persons.sort_values("planted_id").to_csv(folder / "content.csv", index=False)
-    spec = importlib.util.spec_from_file_location("fit_kmcca", checkout / "2_model_extraction" / "4_fit_kmcca.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_python(checkout / "2_model_extraction" / "4_fit_kmcca.py")
     yield lambda *options: script.main([*OPTIONS, "--root", str(folder), "--derivatives", str(folder / "derivatives"),
                                         *options]), folder
     del datasets._READERS["planted"], sys.modules[module.__name__]

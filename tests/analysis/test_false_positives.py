@@ -1,19 +1,18 @@
 """Error rates on small simulated brains: benchmarks/false_positives.py with fewer brains, and intervals that fit their number."""
 
-import importlib.util
 import sys
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
+from convergence.python_files import load_python
+
 
 @pytest.fixture(scope="module")
 def simulation(checkout):
     folder = str(checkout / "benchmarks")
-    spec = importlib.util.spec_from_file_location("false_positives", checkout / "benchmarks" / "false_positives.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_python(checkout / "benchmarks" / "false_positives.py")
     yield module
     sys.path.remove(folder)
     sys.modules.pop("small_brains")

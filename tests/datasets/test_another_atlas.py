@@ -1,6 +1,5 @@
 """An atlas of seven parcels in place of the packaged one: read, or refused by name; stages and maps use it."""
 
-import importlib.util
 import pickle
 
 import numpy as np
@@ -13,6 +12,7 @@ from matplotlib import pyplot
 from convergence.datasets.atlas import atlas_units, hubs_of, labels_of, load_atlas, open_atlas
 from convergence.datasets.base import Parcel
 from convergence.plotting import derivatives, maps
+from convergence.python_files import load_python
 from convergence.storage.tables import read_table
 from convergence.tasks import run_units
 
@@ -165,9 +165,7 @@ def call(checkout, tmp_path, seven):
     where = ["--root", str(tmp_path / "toy"), "--derivatives", str(tmp_path / "derivatives"), "--device", "cpu"]
 
     def run(script, *options):
-        spec = importlib.util.spec_from_file_location(script.split(".")[0], checkout / "3_alignment" / script)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_python(checkout / "3_alignment" / script)
         return module.main(["--dataset", "toy", "--atlas", str(seven), *where, *options])
     return run
 

@@ -63,6 +63,8 @@ def test_a_missing_matrix_is_a_parcel_without_voxels(folder):
      "column session must hold whole numbers from 0; line 2 says 'one'"),
     ("trials.csv", lambda t: t.assign(repetition=0),
      "72 trials repeat an earlier subject, image and repetition, the first is subject 1, image"),
+    ("trials.csv", lambda t: t.assign(image=[99, *t["image"][1:]]),
+     "shows 1 images that images.csv beside it does not list: 99; it lists 0 to 23; add the missing rows"),
     ("trials.csv", lambda t: t.iloc[:0], "trials.csv: there are no rows"),
     ("atlas.csv", lambda t: t.assign(roi=1), r"roi \[1\] stand there twice"),
     ("images.csv", lambda t: t.iloc[1:], "images must be numbered 0 to 22 without gaps")])

@@ -1,13 +1,13 @@
 """--reference equals the golden table of an independent script; the default differs from it a little, where subjects lack
 sessions."""
 
-import importlib.util
 
 import numpy as np
 import pandas
 import pytest
 import toy_brains
 
+from convergence.python_files import load_python
 from convergence.storage.tables import read_table
 
 
@@ -18,9 +18,7 @@ def table(checkout, tmp_path):
 
     def make(*options, folder="derivatives"):
         for script, more in (("1_compute_rdms", ()), ("2_subject_subject", options)):
-            spec = importlib.util.spec_from_file_location("script", checkout / "3_alignment" / f"{script}.py")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+            module = load_python(checkout / "3_alignment" / f"{script}.py")
             assert module.main(["--dataset", "toy", "--root", str(tmp_path / "toy"), "--derivatives", str(tmp_path / folder),
                                 "--device", "cpu", "--rois", "A", "B",
                                 *more]) == 0
@@ -43,7 +41,5 @@ def test_reference_is_the_golden_table(table, checkout):
 def test_the_golden_table_is_what_the_script_computes(tmp_path, checkout):
     toy_brains.write(tmp_path / "toy", complete=False)
     golden = pandas.read_csv(checkout / "tests" / "oracles" / "golden_alignment.csv")
-    spec = importlib.util.spec_from_file_location("naive_alignment", checkout / "tests" / "oracles" / "naive_alignment.py")
-    naive = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(naive)
+    naive = load_python(checkout / "tests" / "oracles" / "naive_alignment.py")
     pandas.testing.assert_frame_equal(naive.table(tmp_path / "toy").round(8), golden, check_dtype=False, atol=1e-7)

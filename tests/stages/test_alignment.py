@@ -1,6 +1,5 @@
 """The scripts of 3_alignment on a toy dataset: names, merging, choices, resuming after kill -9, workers, and bad input."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ import pandas
 import pytest
 import toy_brains
 
+from convergence.python_files import load_python
 from convergence.storage.tables import conform, read_table
 
 SUBJECTS = [str(subject) for subject in toy_brains.SUBJECTS]
@@ -30,9 +30,7 @@ def call(checkout, tmp_path):
     toy_brains.write(tmp_path / "toy", complete=False)
 
     def run(script, *options, derivatives="derivatives"):
-        spec = importlib.util.spec_from_file_location(script.split(".")[0], checkout / "3_alignment" / script)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_python(checkout / "3_alignment" / script)
         return module.main(["--dataset", "toy", "--root", str(tmp_path / "toy"), "--derivatives", str(tmp_path / derivatives), "--device", "cpu", *map(str, options),
                             *(["--features", str(tmp_path / "toy" / "features")] if script == MODELS else [])])
     return run

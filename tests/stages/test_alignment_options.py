@@ -1,13 +1,13 @@
 """The choices of 3_alignment's scripts on a toy dataset: partitions, controls, excluded pairs, other RDMs, the group, other
 datasets, --dry-run, --pilot."""
 
-import importlib.util
 
 import numpy as np
 import pandas
 import pytest
 import toy_brains
 
+from convergence.python_files import load_python
 from convergence.storage.tables import conform, read_table
 
 RDMS, PAIRS, MODELS, GROUP = "1_compute_rdms.py", "2_subject_subject.py", "3_subject_model.py", "4_subject_group.py"
@@ -20,9 +20,7 @@ def call(checkout, tmp_path):
     toy_brains.write(tmp_path / "toy", complete=False)
 
     def run(script, *options, dataset="toy"):
-        spec = importlib.util.spec_from_file_location(script.split(".")[0], checkout / "3_alignment" / script)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_python(checkout / "3_alignment" / script)
         return module.main(["--dataset", dataset, "--root", str(tmp_path / "toy"), "--derivatives", str(tmp_path / "derivatives"),
                             "--device", "cpu",
                             *map(str, options),

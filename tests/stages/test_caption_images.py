@@ -1,6 +1,5 @@
 """The captioning script on seven pictures: tables, failures that are asked again, kill and resume."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from tiny_captioner import save_captioner
 from convergence.features import captions
 from convergence.features.captions import read_captions
 from convergence.features.texts import read_texts, unusable
+from convergence.python_files import load_python
 from convergence.storage.outputs import read_sidecar
 from convergence.storage.schemas import TABLES
 from convergence.storage.tables import written_by
@@ -26,9 +26,7 @@ def run(checkout, tmp_path, monkeypatch):
     write_seven_pictures(tmp_path / "seven")
     monkeypatch.setattr("convergence.datasets.open_dataset", lambda name, root=None: SevenPictures(root))
     path = checkout / "2_model_extraction" / "2_caption_images.py"
-    spec = importlib.util.spec_from_file_location("stage_2_caption_images", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_python(path)
 
     def run(*options, backend="dummy"):
         given = ["--root", tmp_path / "seven", "--derivatives", tmp_path / "derivatives", "--backend", backend, "--device", "cpu"]

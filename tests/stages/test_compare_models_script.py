@@ -1,6 +1,5 @@
 """3_alignment/7_compare_models.py on the toy dataset, against direct computation, and its refusals."""
 
-import importlib.util
 
 import numpy as np
 import pandas
@@ -12,6 +11,7 @@ from convergence import compare_models, compute_rdm
 from convergence.alignment import model_comparison
 from convergence.alignment.rdms import store_path
 from convergence.features.store import open_features
+from convergence.python_files import load_python
 from convergence.storage.rdm_store import RDMStore
 from convergence.storage.tables import conform, read_table
 
@@ -19,9 +19,7 @@ A = 3
 
 
 def run(checkout, root, script, *options):
-    spec = importlib.util.spec_from_file_location(script, checkout / "3_alignment" / f"{script}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_python(checkout / "3_alignment" / f"{script}.py")
     features = ["--features", root / "toy" / "features"] if script[0] in "37" else []
     return module.main(["--dataset", "toy", "--root", str(root / "toy"), "--derivatives", str(root / "derivatives"), "--device",
                         "cpu",

@@ -11,6 +11,7 @@ from tiny_detector import save_detector
 
 from convergence.features import detection
 from convergence.features.object_boxes import element_dominated
+from convergence.python_files import load_python
 from convergence.storage.outputs import read_sidecar
 from convergence.storage.schemas import TABLES
 from convergence.storage.tables import written_by
@@ -24,9 +25,7 @@ def run(checkout, tmp_path, monkeypatch):
     write_seven_pictures(tmp_path / "seven")
     network = save_detector(tmp_path / "models" / "tiny-detr")
     monkeypatch.setattr("convergence.datasets.open_dataset", lambda name, root=None: SevenPictures(root))
-    spec = importlib.util.spec_from_file_location("stage_7_object_boxes", checkout / "4_other_alignments" / "7_object_boxes.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_python(checkout / "4_other_alignments" / "7_object_boxes.py")
 
     def run(*options):
         given = ["--root", tmp_path / "seven", "--derivatives", tmp_path / "derivatives", "--device", "cpu", "--model", network,

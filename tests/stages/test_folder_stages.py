@@ -1,6 +1,5 @@
 """A dataset folder of one's own goes through every stage, from the template to p-values, and through the checks of stage 1."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 
 from convergence.__main__ import main as convergence
 from convergence.datasets.folder.template import write_template
+from convergence.python_files import load_python
 from convergence.storage.tables import read_table
 
 
@@ -20,9 +20,7 @@ def call(checkout, tmp_path):
 
     def run(script, *options):
         path = checkout / script
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_python(path)
         known = [part for name, place in places.items() if f'"{name[2:]}"' in path.read_text() for part in (name, place)]
         return module.main(["--dataset", "folder", *map(str, known), *map(str, options)])
     return run
@@ -63,7 +61,7 @@ def test_the_template_goes_through_every_stage(call, tmp_path, capsys):
     (lambda root: (root / "trials.csv").unlink(), "trials.csv is not there; python -m convergence new-dataset writes an example"),
     (lambda root: (root / "images/image-007.png").unlink(), "1 of 24 pictures that"),
     (lambda root: pd.read_csv(root / "images.csv").iloc[:20].to_csv(root / "images.csv", index=False),
-     "images.csv has images 0 to 19, trials.csv shows image 23"),
+     "trials.csv shows 4 images that images.csv beside it does not list: 20, 21, 22, 23; it lists 0 to 19"),
 ])
 def test_the_check_says_what_is_wrong_with_a_folder(call, tmp_path, capsys, damage, message):
     damage(write_template(tmp_path / "colours"))

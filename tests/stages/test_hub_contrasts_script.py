@@ -1,18 +1,16 @@
 """3_alignment/8_hub_contrasts.py: reads what is there, says what is not, and speaks in sentences."""
 
-import importlib.util
 
 import toy_brains
 from synthetic_derivatives import write_derivatives
 
 from convergence.datasets.atlas import load_atlas
+from convergence.python_files import load_python
 from convergence.storage.tables import read_table
 
 
 def run(checkout, *options):
-    spec = importlib.util.spec_from_file_location("hub_contrasts_script", checkout / "3_alignment" / "8_hub_contrasts.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_python(checkout / "3_alignment" / "8_hub_contrasts.py")
     return module.main([*map(str, options)])
 
 

@@ -1,6 +1,5 @@
 """Session 2 of one subject was never downloaded: its rows are marked, all others mean what they meant, through stages 1 and 3."""
 
-import importlib.util
 import shutil
 
 import numpy as np
@@ -10,6 +9,7 @@ from tiny_nsd import beta_path, run
 from convergence import compute_rdm, open_dataset, rsa
 from convergence.alignment.rdms import CLIP
 from convergence.alignment.trials import common_trials
+from convergence.python_files import load_python
 from convergence.storage.rdm_store import RDMStore
 from convergence.storage.tables import read_table
 
@@ -29,9 +29,7 @@ def datasets(miniature, checkout, tmp_path_factory):
         assert run("2", "--root", root, "--derivatives", derivatives) == 0
         assert run("4", "--root", root, "--rois", *PARCELS) == 0
         for script in ("1_compute_rdms", "2_subject_subject"):
-            spec = importlib.util.spec_from_file_location(script, checkout / "3_alignment" / f"{script}.py")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+            module = load_python(checkout / "3_alignment" / f"{script}.py")
             options = ["--root", str(root), "--derivatives", str(derivatives), "--rois", *PARCELS, "--device", "cpu"]
             assert module.main(options) == 0
     return made

@@ -15,15 +15,14 @@ from tiny_language import tiny_folder
 
 from convergence.features.entries import read_models
 from convergence.features.store import open_features
+from convergence.python_files import load_python
 from convergence.storage.outputs import read_sidecar
 
 VISION, LANGUAGE = "1_extract_vision_features", "3_extract_language_features"
 
 
 def script(checkout, name):
-    spec = importlib.util.spec_from_file_location(f"stage_{name}", checkout / "2_model_extraction" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_python(checkout / "2_model_extraction" / f"{name}.py")
     return module
 
 

@@ -14,6 +14,7 @@ import toy_brains
 from convergence.analysis.metrics import METRICS, measure
 from convergence.compute.quantiles import tail_limits
 from convergence.features.store import list_features, open_features
+from convergence.python_files import load_python
 from convergence.storage.tables import conform, read_table
 
 METRIC, NETWORKS, UNTRAINED = "1_other_metrics.py", "2_model_model.py", "6_untrained_models.py"
@@ -38,9 +39,7 @@ def call(checkout, tmp_path):
     toy_brains.write(tmp_path / "toy", complete=False)
 
     def run(script, *options):
-        spec = importlib.util.spec_from_file_location(script.split(".")[0], checkout / "4_other_alignments" / script)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_python(checkout / "4_other_alignments" / script)
         return module.main(arguments(tmp_path, *options))
     return run
 

@@ -1,6 +1,5 @@
 """3_alignment/6_reliability.py on the toy dataset, against direct computation, and its refusals."""
 
-import importlib.util
 
 import numpy as np
 import pandas
@@ -12,6 +11,7 @@ from scipy.spatial.distance import squareform
 from convergence.alignment import reliability
 from convergence.alignment.rdms import store_path
 from convergence.alignment.trials import common_trials
+from convergence.python_files import load_python
 from convergence.storage.rdm_store import RDMStore
 from convergence.storage.tables import conform, read_table
 
@@ -19,9 +19,7 @@ A, B = 3, 8                                                             # parcel
 
 
 def run(checkout, root, script, *options):
-    spec = importlib.util.spec_from_file_location(script, checkout / "3_alignment" / f"{script}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_python(checkout / "3_alignment" / f"{script}.py")
     return module.main(["--dataset", "toy", "--root", str(root / "toy"), "--derivatives", str(root / "derivatives"), "--device",
                         "cpu",
                         *map(str, options)])

@@ -1,21 +1,19 @@
 """4_other_alignments/6_untrained_models.py on the miniature NSD: training matters for the lateral cluster, in every subject."""
 
-import importlib.util
 
 import pandas
 import pytest
 
 from convergence import open_dataset
 from convergence.datasets.miniature import read_truth
+from convergence.python_files import load_python
 from convergence.storage.tables import read_table
 
 
 @pytest.mark.slow
 def test_trained_networks_exceed_untrained_ones_in_the_lateral_cluster(checkout, prepared, tmp_path):
     """Unbiased CKA, mean over sessions and the cluster, best layer; the untrained: mean of five seeds."""
-    spec = importlib.util.spec_from_file_location("stage_6", checkout / "4_other_alignments" / "6_untrained_models.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_python(checkout / "4_other_alignments" / "6_untrained_models.py")
     rois = pandas.DataFrame.from_dict(read_truth(prepared.root)["rois"], orient="index")
     lateral = rois.index[rois["cluster"] == "lateral"].tolist()
     folders = ["--root", str(prepared.root), "--features", str(prepared.features), "--derivatives", str(tmp_path)]

@@ -35,7 +35,7 @@ def check(root, chosen):
     dataset = Folder(root)
     findings = [_attempt(TRIALS, dataset.root, lambda: dataset.trials), _attempt(ATLAS, dataset.root, dataset.atlas)]
     if (dataset.root / IMAGES).exists():
-        findings.append(_attempt(IMAGES, dataset.root, lambda: _checked_images(dataset)))
+        findings.append(_attempt(IMAGES, dataset.root, lambda: dataset.images))
     if any(finding.status != "ok" for finding in findings):
         return findings                                                 # without the tables nothing is known about the matrices
     unknown = sorted(set(chosen.subjects or ()) - set(dataset.subjects))
@@ -82,13 +82,6 @@ def _attempt(name, root, function):
     except (ValueError, OSError) as error:
         return Finding("wrong", name, str(error) if str(root) in str(error) else f"{root / name}: {error}")
     return Finding("ok", name)
-
-
-def _checked_images(dataset):
-    shown, n_images = int(dataset.trials["image"].max()), len(dataset.images)
-    if shown >= n_images:
-        raise ValueError(f"{dataset.root / IMAGES} has images 0 to {n_images - 1}, {TRIALS} shows image {shown}; add the "
-                         "missing rows")
 
 
 def _look_at_matrices(dataset, subject, deep):

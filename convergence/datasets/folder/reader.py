@@ -68,6 +68,11 @@ class Folder(Dataset):
             raise ValueError(f"{self.root / TRIALS}: {len(repeated)} trials repeat an earlier subject, image and repetition, the "
                              f"first is subject {first['subject']}, image {first['image']}, repetition {first['repetition']}; "
                              "number the showings of an image 0, 1, 2, ... within a subject")
+        if (self.root / IMAGES).exists():
+            unknown = sorted(set(trials["image"]) - set(self.images.index))
+            if unknown:
+                raise ValueError(f"{self.root / TRIALS} shows {len(unknown)} images that {IMAGES} beside it does not list: "
+                                 f"{', '.join(map(str, unknown[:5]))}; it lists 0 to {len(self.images) - 1}; add the missing rows")
         return trials[[*TRIAL_COLUMNS, *(c for c in trials if c not in TRIAL_COLUMNS)]]
 
     @cached_property

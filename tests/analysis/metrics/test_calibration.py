@@ -1,6 +1,5 @@
 """Calibrated scores: against calibrated-similarity's kept values, on unrelated data, and with images that repeat."""
 
-import importlib.util
 import math
 from pathlib import Path
 
@@ -9,14 +8,13 @@ import pytest
 
 from convergence.analysis.metrics import METRICS, Representations, calibrate, measure
 from convergence.analysis.metrics.calibration import exact_null_mean, relabelled
+from convergence.python_files import load_python
 
 ORACLES = Path(__file__).resolve().parents[2] / "oracles"
 
 
 def problems():
-    spec = importlib.util.spec_from_file_location("calibrated_golden_problems", ORACLES / "calibrated_golden_problems.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_python(ORACLES / "calibrated_golden_problems.py")
     return module
 
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from harms import HARMS, harmed
 
 from convergence import open_dataset
 from convergence.datasets.bold5000.preparation import extract, index_units
@@ -20,16 +21,7 @@ FILES = {"CSI2_imgnames.txt": "index",
          "preprocessed/betas/sub-4/manifest.json": "matrices",
          "preprocessed/betas/sub-4/rows_D.npy": "rows"}
 ALLOWED = (ValueError, OSError, UnitsFailed)
-CASES = [(file, harm, seed) for seed in range(12) for file in FILES for harm in ("cut", "flip", "insert")]
-
-
-def harmed(content, harm, rng):
-    at = int(rng.integers(len(content)))
-    if harm == "cut":
-        return content[:at]
-    if harm == "flip":
-        return content[:at] + bytes([content[at] ^ (1 << int(rng.integers(8)))]) + content[at + 1:]
-    return content[:at] + rng.bytes(int(rng.integers(1, 9))) + content[at:]
+CASES = [(file, harm, seed) for seed in range(12) for file in FILES for harm in HARMS]
 
 
 @pytest.fixture(scope="module")

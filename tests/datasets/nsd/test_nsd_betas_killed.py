@@ -1,6 +1,5 @@
 """ROI matrices when the process is killed, again and again, and at the size of the real thing."""
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,8 @@ import pandas as pd
 import pytest
 import tiny_nsd
 from tiny_nsd import beta_path, run
+
+from convergence.python_files import load_python
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -162,7 +163,7 @@ WATCHED = """
 @pytest.mark.slow
 def test_a_session_of_true_size_takes_less_than_two_gigabytes_of_memory(tmp_path):
     """750 volumes of 145 x 186 x 148, 360 parcels: 6 GB of betas. The peak is of anonymous memory, not of the file cache."""
-    benchmark = load(TESTS.parent / "benchmarks/nsd_extraction.py")
+    benchmark = load_python(TESTS.parent / "benchmarks/nsd_extraction.py")
     root, n_volumes = tmp_path / "nsd", 750
     try:
         labels = benchmark.write_dataset(root, n_volumes)
@@ -182,11 +183,3 @@ def test_a_session_of_true_size_takes_less_than_two_gigabytes_of_memory(tmp_path
                 assert np.array_equal(found[volume], values[labels == label])
     finally:
         shutil.rmtree(root, ignore_errors=True)
-
-
-def load(path):
-    """A script as a module."""
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harms import HARMS, harmed
 import tiny_nsd
 from tiny_nsd import as_hdf5, beta_path
 
@@ -24,17 +25,8 @@ FILES = {"nsd_stim_info_merged.csv": "index", "subj02/behav/responses.tsv": "ind
          f"{GLM}/betas_session01.nii.gz": "matrices", f"{GLM}/betas_session02.hdf5": "compressed",
          f"{GLM}/betas_session03.hdf5": "plain",
          "subj02/func1mm/roi/lh.HCP_MMP1.nii.gz": "matrices"}
-CASES = [(file, harm, seed) for seed in range(12) for file in FILES for harm in ("cut", "flip", "insert")]
+CASES = [(file, harm, seed) for seed in range(12) for file in FILES for harm in HARMS]
 COLUMNS = ["subject", "subject_index", "session", "session_index", "image", "repetition"]
-
-
-def harmed(content, harm, rng):
-    at = int(rng.integers(len(content)))
-    if harm == "cut":
-        return content[:at]
-    if harm == "flip":
-        return content[:at] + bytes([content[at] ^ (1 << int(rng.integers(8)))]) + content[at + 1:]
-    return content[:at] + rng.bytes(int(rng.integers(1, 9))) + content[at:]
 
 
 def indexes(root):

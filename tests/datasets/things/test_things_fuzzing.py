@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from harms import HARMS, harmed
 
 from convergence import open_dataset
 from convergence.datasets.things import files
@@ -23,17 +24,7 @@ FILES = {f"{TABLES}/sub-03_StimulusMetadata.csv": "index", files.CONCEPTS: "inde
          "brainmasks/sub-03_space-T1w_brainmask.nii.gz": "matrices",
          files.coordinate_file(3): "matrices", f"{files.matrix_folder(3)}/{files.MANIFEST}": "read"}
 ONE_VOXEL = [f"{TABLES}/sub-03_VoxelMetadata.csv", f"{TABLES}/sub-03_ResponseData.h5", files.coordinate_file(3)]
-HARMS = ("cut", "flip", "insert")
 CASES = [(file, harm, seed) for seed in range(12) for file in FILES for harm in HARMS]
-
-
-def harmed(content, harm, rng):
-    at = int(rng.integers(len(content)))
-    if harm == "cut":
-        return content[:at]
-    if harm == "flip":
-        return content[:at] + bytes([content[at] ^ (1 << int(rng.integers(8)))]) + content[at + 1:]
-    return content[:at] + rng.bytes(int(rng.integers(1, 9))) + content[at:]
 
 
 @pytest.fixture(scope="module")
